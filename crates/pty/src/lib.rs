@@ -1,0 +1,1 @@
+//! Run a coding agent's terminal, understand its screen and answer it.

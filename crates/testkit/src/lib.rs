@@ -1,0 +1,1 @@
+//! Test support for missiond: a fake model server, git fixtures and a live-agent harness.

@@ -1,0 +1,2 @@
+//! Hosts the workspace examples, and compiles the README so that its Rust snippets stay true.
+#![doc = include_str!("../README.md")]

@@ -1,0 +1,1 @@
+//! The testkit held against the things it stands for.

@@ -1,0 +1,168 @@
+//! A terminal emulator without IO: bytes in, a screen and replies out.
+
+mod dcs;
+mod host;
+mod reply;
+mod rows;
+
+use std::sync::Arc;
+
+use crate::{Cursor, Modes, Row, Size, Snapshot};
+
+pub(crate) use host::clean_title;
+
+use dcs::{DcsScanner, Found};
+use host::Host;
+
+/// A terminal emulator without IO.
+///
+/// It is bounded (its memory depends on its size alone, whatever is fed) and it refuses what a program in it has no
+/// business with: the clipboard (OSC 52) can be neither read nor written, and a program can't resize its window.
+/// Rows that scroll off are gone.
+///
+/// A synchronized update (mode 2026) is shown whole: while one is open, [`Terminal::snapshot`] gives the rows from
+/// before it. The terminal has no clock; a caller that doesn't want to wait for a program that never ends its update
+/// calls [`Terminal::end_frame`].
+#[derive(Debug)]
+pub struct Terminal {
+    parser: Emulator,
+    dcs: DcsScanner,
+    size: Size,
+}
+
+impl Terminal {
+    /// Makes a blank terminal.
+    #[must_use]
+    pub fn new(size: Size) -> Self {
+        let (rows, cols) = size.nonzero();
+        Self {
+            parser: Emulator(vt100::Parser::new_with_callbacks(rows, cols, 0, Host::new())),
+            dcs: DcsScanner::default(),
+            size,
+        }
+    }
+
+    /// Processes output of the program and returns what it asked for.
+    ///
+    /// Cutting the output at other places makes no difference: escape sequences and characters may be split.
+    pub fn feed(&mut self, bytes: &[u8]) -> Feed {
+        let mut rest = bytes;
+        // vt100 hides device control strings, so they are found beside it; the bytes before one are processed first
+        // since programs count on replies in the order of their questions.
+        while let Some((used, found)) = self.dcs.next(rest) {
+            let (head, tail) = rest.split_at(used);
+            self.parser.0.process(head);
+            match found {
+                Found::Request(request) => self.parser.0.callbacks_mut().push_reply(&reply::to_dcs(&request)),
+                Found::Reset => self.parser.0.callbacks_mut().reset(),
+            }
+            rest = tail;
+        }
+        self.parser.0.process(rest);
+        self.parser.0.callbacks_mut().take_feed()
+    }
+
+    /// Changes the size. Rows are cut or filled with blanks; programs redraw on the signal that goes with it.
+    pub fn resize(&mut self, size: Size) {
+        let (rows, cols) = size.nonzero();
+        self.size = size;
+        self.parser.0.set_size(rows, cols);
+        self.parser.0.callbacks_mut().frame = None;
+    }
+
+    /// What is on the screen. Its `seq` is 0 and `exit` empty: those belong to a session.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        let host = self.parser.0.callbacks();
+        let screen = self.parser.0.screen();
+        let rows = host.frame.clone().unwrap_or_else(|| rows::capture(screen));
+        Snapshot {
+            rows,
+            title: Arc::clone(&host.title),
+            cursor: self.cursor(),
+            modes: self.modes(),
+            seq: 0,
+            size: self.size,
+            exit: None,
+        }
+    }
+
+    /// Shows an open synchronized update as it stands. Does nothing when there is none.
+    pub fn end_frame(&mut self) {
+        self.parser.0.callbacks_mut().frame = None;
+    }
+
+    /// The size.
+    #[must_use]
+    pub fn size(&self) -> Size {
+        self.size
+    }
+
+    /// The window title.
+    #[must_use]
+    pub fn title(&self) -> &str {
+        &self.parser.0.callbacks().title
+    }
+
+    /// The cursor, always inside the screen.
+    #[must_use]
+    pub fn cursor(&self) -> Cursor {
+        let screen = self.parser.0.screen();
+        let (row, col) = screen.cursor_position();
+        Cursor {
+            // After a character in the last column the emulator stands beyond it until the next one wraps.
+            col: col.min(self.size.cols() - 1),
+            row: row.min(self.size.rows() - 1),
+            hidden: screen.hide_cursor(),
+        }
+    }
+
+    /// The modes that are on.
+    #[must_use]
+    pub fn modes(&self) -> Modes {
+        self.parser.0.callbacks().modes(self.parser.0.screen())
+    }
+
+    /// The rows as they stand, also within a synchronized update.
+    #[must_use]
+    pub fn rows(&self) -> Arc<[Row]> {
+        rows::capture(self.parser.0.screen())
+    }
+
+    /// Bytes that draw this screen, its modes and its title on a blank terminal of the same size.
+    #[must_use]
+    pub fn formatted(&self) -> Vec<u8> {
+        let screen = self.parser.0.screen();
+        let mut bytes = Vec::new();
+        if screen.alternate_screen() {
+            bytes.extend_from_slice(b"\x1b[?1049h");
+        }
+        bytes.extend_from_slice(screen.state_formatted().as_bytes());
+        bytes.extend_from_slice(format!("\x1b]2;{}\x1b\\", self.title()).as_bytes());
+        bytes
+    }
+}
+
+/// What a piece of output asked of the terminal.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Feed {
+    /// Replies to queries, to be written to the program's input, in the order of the questions.
+    pub replies: Vec<u8>,
+    /// Whether the title changed.
+    pub title_changed: bool,
+    /// How often the bell was rung.
+    pub bells: u32,
+    /// How many requests to read or write the clipboard were refused.
+    pub clipboard_refused: u32,
+    /// How many queries stayed unanswered because one feed held more than 64 KiB of replies.
+    pub replies_dropped: u32,
+}
+
+struct Emulator(vt100::Parser<Host>);
+
+impl std::fmt::Debug for Emulator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("vt100")
+    }
+}

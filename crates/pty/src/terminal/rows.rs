@@ -1,0 +1,47 @@
+//! The emulator's cells as rows of text.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::Row;
+
+pub(super) fn capture(screen: &vt100::Screen) -> Arc<[Row]> {
+    let (rows, cols) = screen.size();
+    (0..rows.get()).map(|row| capture_row(screen, row, cols.get())).collect()
+}
+
+fn capture_row(screen: &vt100::Screen, row: u16, cols: u16) -> Row {
+    let mut out = Row { wrapped: screen.row_wrapped(row), ..Row::default() };
+    // Blanks are only written once something follows them, so trailing ones never are.
+    let mut blanks = 0;
+    for col in 0..cols {
+        let Some(cell) = screen.cell(row, col) else { break };
+        if cell.is_wide_continuation() {
+            continue;
+        }
+        let text = cell.contents();
+        if text.is_empty() || text == " " {
+            blanks += 1;
+            continue;
+        }
+        out.text.extend(std::iter::repeat_n(' ', blanks));
+        blanks = 0;
+        let start = out.text.len();
+        out.text.push_str(text);
+        let range = start..out.text.len();
+        if cell.dim() {
+            extend(&mut out.faint, range.clone());
+        }
+        if cell.inverse() {
+            extend(&mut out.inverse, range);
+        }
+    }
+    out
+}
+
+fn extend(ranges: &mut Vec<Range<usize>>, next: Range<usize>) {
+    match ranges.last_mut() {
+        Some(last) if last.end == next.start => last.end = next.end,
+        _ => ranges.push(next),
+    }
+}

@@ -1,0 +1,6 @@
+//! Tests of missiond-pty at its boundary.
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
+mod recordings;
+mod replay;
+mod terminal;

@@ -19,6 +19,8 @@ const GRACE: Duration = Duration::from_millis(500);
 /// How long to wait for the killed to die before looking for new children again.
 const KILL_PASS: Duration = Duration::from_millis(5);
 const KILL_PASS_MAX: Duration = Duration::from_millis(100);
+/// How many signals the kernel has (not so on MIPS, where a wrong size makes the call fail and change nothing).
+const KERNEL_SIGNALS: libc::c_long = 64;
 
 /// Guards the tree of `program`, a child of this process, and exits when nothing is left of it.
 pub(crate) fn run(control: BorrowedFd<'_>, program: i32) -> ! {
@@ -177,16 +179,18 @@ impl Guardian<'_> {
 /// Signals the caller ignores would stay ignored by the program, which would make it deaf to the kill ladder, and an
 /// ignored SIGCHLD would keep the guardian from learning of any death.
 pub(crate) fn reset_signals() {
-    // SAFETY: `sigset_t` and `sigaction` are plain data that zeroes are valid for; the calls get pointers to live
-    // locals. Setting the disposition of SIGKILL, SIGSTOP and the C library's own signals fails and changes nothing.
+    // The kernel's own structure of an action is all zeroes for the default, on every architecture, and smaller than
+    // this. The C library's call would refuse the numbers it keeps for itself, and those may be ignored too.
+    let default = [0_u64; 8];
+    // SAFETY: `sigset_t` is plain data that zeroes are valid for; the calls get pointers to live locals. For SIGKILL and
+    // SIGSTOP the call fails and changes nothing.
     unsafe {
         let mut all: libc::sigset_t = std::mem::zeroed();
         libc::sigfillset(&raw mut all);
         libc::sigprocmask(libc::SIG_SETMASK, &raw const all, std::ptr::null_mut());
-        let mut default: libc::sigaction = std::mem::zeroed();
-        default.sa_sigaction = libc::SIG_DFL;
-        for number in 1..=libc::SIGRTMAX() {
-            libc::sigaction(number, &raw const default, std::ptr::null_mut());
+        for number in 1..=KERNEL_SIGNALS {
+            let no_old_one = std::ptr::null_mut::<u64>();
+            libc::syscall(libc::SYS_rt_sigaction, number, default.as_ptr(), no_old_one, KERNEL_SIGNALS / 8);
         }
     }
 }

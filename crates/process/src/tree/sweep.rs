@@ -36,25 +36,36 @@ pub struct Swept {
 ///
 /// When `/proc` can't be listed. What can't be killed is no error: see [`Swept::gone`].
 pub fn sweep(scope: &str, keep: impl Fn(&SessionTag) -> bool, deadline: Duration) -> io::Result<Vec<Swept>> {
-    let mut found: BTreeMap<ProcessId, Option<SessionTag>> = BTreeMap::new();
-    let rounds = Rounds::until(deadline);
-    for _ in rounds {
-        let targets = targets(scope, &keep)?;
-        if targets.is_empty() {
-            break;
-        }
-        for (process, tag) in targets {
-            found.insert(process, tag);
-            if let Err(error) = kill(process) {
-                tracing::debug!(pid = process.pid, %error, "sweep could not kill");
-            }
-        }
-    }
+    let found = end_all(deadline, || targets(scope, &keep))?;
     let swept = found.into_iter().map(|(process, tag)| {
         let gone = !lives(process);
         Swept { pid: process.pid, start_time: process.start_time, tag, gone }
     });
     Ok(swept.collect())
+}
+
+/// Kills what `find` finds, again and again until it finds nothing more and all that it found is gone, or the deadline.
+fn end_all<T>(
+    deadline: Duration,
+    mut find: impl FnMut() -> io::Result<Vec<(ProcessId, T)>>,
+) -> io::Result<BTreeMap<ProcessId, T>> {
+    let mut found = BTreeMap::new();
+    for () in Rounds::until(deadline) {
+        for (process, about) in find()? {
+            found.entry(process).or_insert(about);
+        }
+        // A dying process shows no environment some time before it is gone, so it may not be found again while it lives.
+        let alive: Vec<ProcessId> = found.keys().copied().filter(|process| lives(*process)).collect();
+        if alive.is_empty() {
+            break;
+        }
+        for process in alive {
+            if let Err(error) = kill(process) {
+                tracing::debug!(pid = process.pid, %error, "could not kill");
+            }
+        }
+    }
+    Ok(found)
 }
 
 fn targets(
@@ -91,17 +102,13 @@ pub(crate) struct Lost<'a> {
 impl Lost<'_> {
     /// Kills what can still be told to belong to it, for at most this long, and returns what is left.
     pub(crate) fn sweep(&self, deadline: Duration) -> Vec<u32> {
-        let mut left = Vec::new();
-        for _ in Rounds::until(deadline) {
-            left = self.find().unwrap_or_default();
-            if left.is_empty() {
-                break;
-            }
-            for process in &left {
-                let _ = kill(*process);
-            }
-        }
-        left.iter().map(|process| process.pid).collect()
+        let found = end_all(deadline, || Ok(self.find()?.into_iter().map(|process| (process, ())).collect()));
+        found
+            .unwrap_or_default()
+            .into_keys()
+            .filter(|process| lives(*process))
+            .map(|process| process.pid)
+            .collect()
     }
 
     /// By the program's session, by the very same tag, and what descends from those.

@@ -38,7 +38,9 @@ pub enum SpawnError {
         source: io::Error,
     },
     /// The system refused to execute the program for another reason (not a program, arguments too long).
-    #[error("program {program:?} could not be executed")]
+    #[error(
+        "program {program:?} could not be executed; a script needs a first line `#!`, a binary must be for this machine"
+    )]
     Exec {
         /// The file found.
         program: PathBuf,

@@ -54,6 +54,7 @@ mod environment;
 mod error;
 mod exit;
 mod guardian;
+mod image;
 mod limits;
 mod lines;
 mod lookup;

@@ -10,6 +10,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, Resource, Rlimit, Signal};
 
 use crate::guardian;
+use crate::image::Image;
 use crate::protocol::{Message, Stage, send};
 use crate::spec::PreExec;
 
@@ -18,29 +19,34 @@ pub(crate) struct Preparation {
     pub(crate) terminal: Option<CString>,
     pub(crate) limits: Vec<(Resource, Rlimit)>,
     pub(crate) steps: Vec<PreExec>,
+    pub(crate) image: Image,
 }
 
 impl Preparation {
-    /// Prepares this process, a child of `guardian`, for the exec that follows; reports the stage that fails.
-    pub(crate) fn run(&self, guardian: Pid, control: BorrowedFd<'_>) -> io::Result<()> {
-        let report = |stage| {
-            move |error| {
-                let _ = send(control, Message::Failed(stage));
-                error
-            }
+    /// Prepares this process, a child of `guardian`, and becomes the program; reports the stage that fails.
+    pub(crate) fn run(&self, guardian: Pid, control: BorrowedFd<'_>) -> io::Error {
+        let (stage, error) = match self.prepare(guardian) {
+            Ok(()) => (Stage::Exec, self.image.execute()),
+            Err(failed) => failed,
         };
-        begin_session(guardian).map_err(report(Stage::Session))?;
+        let _ = send(control, Message::Failed(stage));
+        error
+    }
+
+    fn prepare(&self, guardian: Pid) -> Result<(), (Stage, io::Error)> {
+        let at = |stage| move |error| (stage, error);
+        begin_session(guardian).map_err(at(Stage::Session))?;
         close_on_exec_from(3);
         if let Some(terminal) = &self.terminal {
-            take_terminal(terminal).map_err(report(Stage::Terminal))?;
+            take_terminal(terminal).map_err(at(Stage::Terminal))?;
         }
         for (resource, limit) in &self.limits {
             rustix::process::setrlimit(*resource, *limit)
                 .map_err(io::Error::from)
-                .map_err(report(Stage::Limits))?;
+                .map_err(at(Stage::Limits))?;
         }
         guardian::unblock_signals();
-        self.steps.iter().try_for_each(|step| step()).map_err(report(Stage::PreExec))
+        self.steps.iter().try_for_each(|step| step()).map_err(at(Stage::PreExec))
     }
 }
 

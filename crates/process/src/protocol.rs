@@ -32,6 +32,7 @@ pub(crate) enum Stage {
     Terminal,
     Limits,
     PreExec,
+    Exec,
 }
 
 /// What a receive brought.
@@ -90,7 +91,7 @@ fn decode(bytes: [u8; SIZE]) -> Option<Message> {
 
 impl Stage {
     fn from_number(number: i32) -> Option<Self> {
-        [Self::Session, Self::Fork, Self::Terminal, Self::Limits, Self::PreExec]
+        [Self::Session, Self::Fork, Self::Terminal, Self::Limits, Self::PreExec, Self::Exec]
             .into_iter()
             .find(|stage| *stage as i32 == number)
     }
@@ -107,7 +108,7 @@ mod tests {
             Message::Started(i32::MAX),
             Message::Exited(-1),
             Message::Failed(Stage::Session),
-            Message::Failed(Stage::PreExec),
+            Message::Failed(Stage::Exec),
             Message::Signal(15),
             Message::Kill,
         ] {

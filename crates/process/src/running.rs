@@ -1,5 +1,6 @@
 //! A running program and its tree.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,6 @@ use crate::signal::Signal;
 /// A running program with everything it started. Dropping it ends them all: SIGTERM, half a second, SIGKILL.
 ///
 /// It needs no async runtime, except for the `async` methods' callers.
-#[derive(Debug)]
 pub struct Running {
     handle: KillHandle,
     stdin: Mutex<Option<PipeWriter>>,
@@ -142,7 +142,7 @@ impl Drop for Running {
 /// Waits for a tree and kills it, without keeping it alive.
 ///
 /// When the [`Running`] is dropped, the tree ends, and handles report that.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct KillHandle {
     shared: Arc<Shared>,
 }
@@ -227,6 +227,14 @@ impl KillHandle {
         failures
     }
 
+    fn describe(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct(name)
+            .field("pid", &self.pid())
+            .field("guardian_pid", &self.guardian_pid())
+            .field("exit", &self.try_exit())
+            .finish()
+    }
+
     async fn until<T>(&self, mut done: impl FnMut(&State) -> Option<T>) -> T {
         let mut changed = self.shared.subscribe();
         loop {
@@ -235,6 +243,18 @@ impl KillHandle {
             }
             changed.changed().await.expect("the sender lives in what `self` shares");
         }
+    }
+}
+
+impl fmt::Debug for Running {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.handle.describe("Running", f)
+    }
+}
+
+impl fmt::Debug for KillHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.describe("KillHandle", f)
     }
 }
 

@@ -17,6 +17,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 use crate::error::SpawnError;
 use crate::guardian;
+use crate::image::Image;
 use crate::lookup;
 use crate::monitor::{self, Channel, Shared};
 use crate::pipe::{PipeReader, PipeWriter};
@@ -24,7 +25,6 @@ use crate::program::Preparation;
 use crate::protocol::{Message, Received, Stage, receive};
 use crate::running::Running;
 use crate::spec::{Input, Output, SpawnSpec};
-use crate::tag::TAG_VARIABLE;
 use crate::tree;
 
 /// How long the guardian may take to say its first word; it is two system calls away.
@@ -32,6 +32,7 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 /// A file that another thread's half-done fork still has open for writing can't be executed for a moment.
 const BUSY_RETRIES: u32 = 20;
 const BUSY_PAUSE: Duration = Duration::from_millis(10);
+const NUL: &str = "the program's name, its path or an argument holds a NUL byte";
 const MONITOR_STACK_BYTES: usize = 256 * 1024;
 
 pub(crate) fn spawn(spec: &SpawnSpec) -> Result<Running, SpawnError> {
@@ -55,7 +56,10 @@ pub(crate) fn spawn(spec: &SpawnSpec) -> Result<Running, SpawnError> {
         })
         .map_err(resources("start a thread"))?;
 
-    let preparation = Preparation { terminal, limits: spec.limits.resolve(), steps: spec.steps.clone() };
+    let nul = |_| SpawnError::InvalidSpec { program: spec.program.clone(), reason: NUL };
+    let image = Image::new(spec, &file).map_err(nul)?;
+    let preparation =
+        Preparation { terminal, limits: spec.limits.resolve(), steps: spec.steps.clone(), image };
     let mut command = command(spec, &file);
     interpose_guardian(&mut command, preparation, &ours, guardians);
 
@@ -84,7 +88,7 @@ fn check(spec: &SpawnSpec) -> Result<Option<CString>, SpawnError> {
     let invalid = |reason| SpawnError::InvalidSpec { program: spec.program.clone(), reason };
     let has_nul = |text: &OsStr| text.as_bytes().contains(&0);
     if has_nul(spec.program.as_os_str()) || spec.args.iter().any(|arg| has_nul(arg)) {
-        return Err(invalid("the program's name or an argument holds a NUL byte"));
+        return Err(invalid(NUL));
     }
     for (name, value) in spec.env.iter() {
         if name.is_empty() || name.as_bytes().contains(&b'=') || has_nul(name) || has_nul(value) {
@@ -103,12 +107,10 @@ fn check(spec: &SpawnSpec) -> Result<Option<CString>, SpawnError> {
     terminal.transpose().map_err(|_| invalid("the terminal's path holds a NUL byte"))
 }
 
+/// Only the streams and the directory are `Command`'s business; the rest is the `Image`'s.
 fn command(spec: &SpawnSpec, file: &Path) -> Command {
     let mut command = Command::new(file);
-    command.arg0(&spec.program).args(&spec.args).current_dir(&spec.cwd).env_clear().envs(spec.env.iter());
-    if let Some(tag) = &spec.tag {
-        command.env(TAG_VARIABLE, tag.as_str());
-    }
+    command.current_dir(&spec.cwd);
     let output = |output: Output| match output {
         Output::Null => Stdio::null(),
         Output::Piped => Stdio::piped(),
@@ -148,7 +150,7 @@ fn interpose_guardian(command: &mut Command, preparation: Preparation, ours: &Ow
                 // SAFETY: the descriptor is the caller's end, inherited by the fork; its owner lives in the caller.
                 // A slow pre-exec step must not hide the caller's death from the guardian.
                 unsafe { libc::close(ours) };
-                preparation.run(own, control)
+                Err(preparation.run(own, control))
             }
             program => guardian::run(control, program),
         }
@@ -188,12 +190,10 @@ fn handshake(control: &OwnedFd) -> Option<u32> {
 /// Finds out which step a failed spawn failed at. `Command` has only the error number.
 fn explain(spec: &SpawnSpec, file: &Path, control: &OwnedFd, source: io::Error) -> SpawnError {
     let mut failed = None;
-    let mut forked = false;
     // Every process of the attempt is gone by now, so all messages are there.
     loop {
         match receive(control.as_fd()) {
             Received::Message(Message::Failed(stage)) => failed = Some(stage),
-            Received::Message(Message::Started(_)) => forked = true,
             Received::Message(_) => {}
             Received::Nothing | Received::Closed => break,
         }
@@ -208,7 +208,7 @@ fn explain(spec: &SpawnSpec, file: &Path, control: &OwnedFd, source: io::Error) 
         }
         Some(Stage::Limits) => SpawnError::Limits { source },
         Some(Stage::PreExec) => SpawnError::PreExec { program, source },
-        None if forked => match source.kind() {
+        Some(Stage::Exec) => match source.kind() {
             io::ErrorKind::NotFound if file.exists() => SpawnError::MissingInterpreter { program, source },
             io::ErrorKind::NotFound => SpawnError::NotFound { program, searched: vec![file.to_owned()] },
             io::ErrorKind::PermissionDenied => SpawnError::PermissionDenied { program, source },

@@ -1,0 +1,57 @@
+//! Which process did something, so that a later one can tell whether it still lives.
+
+use std::fs;
+use std::process;
+
+/// A process: its id, when it started (clock ticks after boot, proc(5) field 22) and during which boot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Owner {
+    pid: u32,
+    start: u64,
+    boot: String,
+}
+
+impl Owner {
+    pub(crate) fn this_process() -> Self {
+        let pid = process::id();
+        Self { pid, start: start_time(pid).unwrap_or_default(), boot: boot_id() }
+    }
+
+    pub(crate) fn is_alive(&self) -> bool {
+        self.boot == boot_id() && start_time(self.pid) == Some(self.start)
+    }
+
+    /// Returns the process for a person to read.
+    pub(crate) fn describe(&self) -> String {
+        let name = fs::read_to_string(format!("/proc/{}/comm", self.pid)).unwrap_or_default();
+        match (self.is_alive(), name.trim()) {
+            (true, name) => format!("process {} ({})", self.pid, name.escape_debug()),
+            (false, _) => format!("process {}, which has ended", self.pid),
+        }
+    }
+
+    pub(crate) fn to_text(&self) -> String {
+        format!("{} {} {}", self.pid, self.start, self.boot)
+    }
+
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.trim().splitn(3, ' ');
+        let pid = parts.next()?.parse().ok()?;
+        let start = parts.next()?.parse().ok()?;
+        Some(Self { pid, start, boot: parts.next()?.to_owned() })
+    }
+}
+
+fn start_time(pid: u32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name in parentheses may hold anything, so fields are counted from the last one.
+    let (_, rest) = stat.rsplit_once(')')?;
+    let mut fields = rest.split_whitespace();
+    let state = fields.next()?;
+    // A zombie does nothing any more.
+    if matches!(state, "Z" | "X") { None } else { fields.nth(18)?.parse().ok() }
+}
+
+fn boot_id() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned()).unwrap_or_default()
+}

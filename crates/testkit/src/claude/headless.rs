@@ -6,6 +6,7 @@ use std::{
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
+    sync::{Arc, Mutex, PoisonError},
     thread,
     time::Duration,
 };
@@ -17,7 +18,7 @@ use serde_json::Value;
 use super::{ClaudeHome, find};
 use crate::{model::ModelServer, processes::wait_until};
 
-const MAX_OUTPUT: u64 = 64 * 1024 * 1024;
+const MAX_OUTPUT: usize = 64 * 1024 * 1024;
 
 /// A headless run of Claude Code that is being put together: `claude -p PROMPT --output-format stream-json
 /// --verbose` and what is added.
@@ -34,8 +35,8 @@ pub struct Headless {
 #[derive(Debug)]
 pub struct RunningHeadless {
     child: Child,
-    stdout: Option<thread::JoinHandle<Vec<u8>>>,
-    stderr: Option<thread::JoinHandle<Vec<u8>>>,
+    stdout: Collector,
+    stderr: Collector,
     ended: bool,
 }
 
@@ -114,8 +115,8 @@ impl Headless {
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         let mut child =
             command.spawn().with_context(|| format!("{} can't be started", self.program.display()))?;
-        let stdout = child.stdout.take().map(collect);
-        let stderr = child.stderr.take().map(collect);
+        let stdout = Collector::start(child.stdout.take().context("the pipe that was asked for")?);
+        let stderr = Collector::start(child.stderr.take().context("the pipe that was asked for")?);
         if let (Some(bytes), Some(mut pipe)) = (self.stdin, child.stdin.take()) {
             // On a thread: the program need not read it, and the pipe may be smaller than the bytes.
             thread::spawn(move || pipe.write_all(&bytes));
@@ -139,6 +140,21 @@ impl RunningHeadless {
         rustix::process::kill_process(self.pid()?, signal).context("the process can't be signalled")
     }
 
+    /// Waits until a line of the output so far fits, and returns it.
+    ///
+    /// # Errors
+    /// At the deadline; the error holds the output so far.
+    pub fn wait_for_line(&self, deadline: Duration, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
+        let find = || {
+            let bytes = self.stdout.so_far();
+            // The last piece is a line that isn't finished.
+            let mut lines = bytes.split(|byte| *byte == b'\n').rev().skip(1);
+            lines.find_map(|line| serde_json::from_slice(line).ok().filter(|line| wanted(line)))
+        };
+        wait_until(deadline, "a line of claude's output fits", find)
+            .with_context(|| format!("output so far: {}", String::from_utf8_lossy(&self.stdout.so_far())))
+    }
+
     /// Waits for the end.
     ///
     /// # Errors
@@ -147,18 +163,9 @@ impl RunningHeadless {
         let ended = wait_until(deadline, "claude ends", || self.child.try_wait().ok().flatten());
         // Also after a good end: a grandchild that holds the pipes open must not hold the test.
         self.kill();
-        let text = |reader: Option<thread::JoinHandle<Vec<u8>>>| -> Result<String> {
-            let reader = reader.context("the output was collected before")?;
-            let bytes = reader.join().map_err(|_| anyhow!("the reader of the output panicked"))?;
-            ensure!((bytes.len() as u64) < MAX_OUTPUT, "more than {MAX_OUTPUT} bytes of output");
-            Ok(String::from_utf8_lossy(&bytes).into_owned())
-        };
-        let (stdout, stderr) = (text(self.stdout.take())?, text(self.stderr.take())?);
+        let (stdout, stderr) = (self.stdout.finish()?, self.stderr.finish()?);
         let Ok(status) = ended else {
             bail!("claude did not end within {deadline:?}\nstdout: {stdout}\nstderr: {stderr}");
-        };
-        let parse = |line: &str| {
-            serde_json::from_str(line).with_context(|| format!("a line of the output is no JSON: {line}"))
         };
         let lines = stdout.lines().filter(|line| !line.is_empty()).map(parse).collect::<Result<_>>()?;
         Ok(HeadlessRun { status, lines, stderr })
@@ -214,13 +221,42 @@ impl HeadlessRun {
     }
 }
 
-fn collect(pipe: impl Read + Send + 'static) -> thread::JoinHandle<Vec<u8>> {
-    thread::spawn(move || {
-        let mut bytes = Vec::new();
-        let mut bounded = pipe.take(MAX_OUTPUT);
-        let _ = bounded.read_to_end(&mut bytes);
-        // Drained to the end, or the program would block on a full pipe.
-        let _ = std::io::copy(&mut bounded.into_inner(), &mut std::io::sink());
-        bytes
-    })
+/// Reads a pipe to its end on a thread, and keeps the first part of it.
+#[derive(Debug)]
+struct Collector {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Collector {
+    fn start(mut pipe: impl Read + Send + 'static) -> Self {
+        let bytes = Arc::new(Mutex::new(Vec::new()));
+        let shared = Arc::clone(&bytes);
+        let thread = thread::spawn(move || {
+            let mut piece = [0; 64 * 1024];
+            // Drained to the end whatever it holds, or the program would block on a full pipe.
+            while let Ok(length @ 1..) = pipe.read(&mut piece) {
+                let mut bytes = shared.lock().unwrap_or_else(PoisonError::into_inner);
+                let room = MAX_OUTPUT.saturating_sub(bytes.len());
+                bytes.extend_from_slice(&piece[..length.min(room)]);
+            }
+        });
+        Self { bytes, thread: Some(thread) }
+    }
+
+    fn so_far(&self) -> Vec<u8> {
+        self.bytes.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn finish(&mut self) -> Result<String> {
+        let thread = self.thread.take().context("the output was collected before")?;
+        thread.join().map_err(|_| anyhow!("the reader of the output panicked"))?;
+        let bytes = self.so_far();
+        ensure!(bytes.len() < MAX_OUTPUT, "more than {MAX_OUTPUT} bytes of output");
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+}
+
+fn parse(line: &str) -> Result<Value> {
+    serde_json::from_str(line).with_context(|| format!("a line of the output is no JSON: {line}"))
 }

@@ -1,0 +1,71 @@
+//! Inside there is loopback and nothing else.
+
+use std::{
+    fs,
+    net::{SocketAddr, TcpListener, TcpStream},
+    process::Command,
+    thread,
+    time::Duration,
+};
+
+use missiond_testkit::{
+    model::{ModelServer, Script},
+    netns,
+};
+
+/// `ENETUNREACH`.
+const UNREACHABLE: i32 = 101;
+
+#[test]
+fn loopback_works_and_nothing_else_is_reachable() {
+    netns::run(|| {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        TcpStream::connect(listener.local_addr()?)?;
+        // Addresses for documentation (RFC 5737): no host answers there, but only the lack of a route says so at once.
+        for address in ["192.0.2.1:80", "198.51.100.7:443", "203.0.113.9:53"] {
+            let address: SocketAddr = address.parse()?;
+            let problem = TcpStream::connect_timeout(&address, Duration::from_secs(10)).unwrap_err();
+            assert_eq!(problem.raw_os_error(), Some(UNREACHABLE), "{address}: {problem}");
+        }
+        Ok(())
+    })
+    .unwrap();
+}
+
+#[test]
+fn threads_children_and_the_model_server_live_inside() {
+    let outside = fs::read_link("/proc/thread-self/ns/net").unwrap();
+    let ran_again = std::env::var_os("MISSIOND_TEST_NETNS").is_some();
+    netns::run(|| {
+        let inside = fs::read_link("/proc/thread-self/ns/net")?;
+        assert_ne!(inside, outside);
+        let of_thread = thread::spawn(|| fs::read_link("/proc/thread-self/ns/net")).join().unwrap()?;
+        assert_eq!(of_thread, inside);
+        let child = Command::new("cat").arg("/proc/self/net/dev").output()?;
+        let devices = String::from_utf8(child.stdout)?;
+        let names: Vec<&str> =
+            devices.lines().filter_map(|line| Some(line.split_once(':')?.0.trim())).collect();
+        assert_eq!(names, ["lo"], "{devices}");
+
+        let server = ModelServer::start(Script::new())?;
+        let address = server.address();
+        assert_eq!(crate::http::ask(address, "HEAD", "/", "").unwrap().status, 200);
+        // Seen from the namespace outside, nobody listens on that port. (Started again in a user namespace, the
+        // process has no way to look from outside.)
+        Ok(())
+    })
+    .unwrap();
+    assert!(ran_again || fs::read_link("/proc/thread-self/ns/net").unwrap() == outside);
+}
+
+#[test]
+fn the_result_of_the_body_is_the_result() {
+    let problem = netns::run(|| anyhow::bail!("the body's own words")).unwrap_err();
+    assert!(problem.to_string().contains("the body's own words"), "{problem}");
+}
+
+#[test]
+#[should_panic(expected = "the body's panic")]
+fn a_panic_of_the_body_is_a_panic() {
+    netns::run(|| panic!("the body's panic")).unwrap();
+}

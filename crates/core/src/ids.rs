@@ -20,7 +20,7 @@ pub struct ParseIdError {
 
 impl ParseIdError {
     fn new(kind: &'static str, text: &str, expected: &'static str) -> Self {
-        Self { kind, text: crate::text::escape(missiond_process::text::preview(text, 80)), expected }
+        Self { kind, text: crate::text::escape(missiond_process::text::truncate(text, 80)), expected }
     }
 }
 

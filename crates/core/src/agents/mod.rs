@@ -3,6 +3,6 @@
 mod profile;
 
 pub use profile::{
-    AgentProfile, ClosedField, Emit, EventRule, HeadlessProfile, HookProtocol, ProfileError, Profiles, PromptWay,
-    PtyProfile,
+    AgentProfile, ClosedField, Emit, EventRule, HeadlessProfile, HookProtocol, ProfileError, Profiles,
+    PromptWay, PtyProfile,
 };

@@ -111,6 +111,9 @@ pub struct EventRule {
     /// The event's fields: name = pointer.
     #[serde(default)]
     pub fields: BTreeMap<ClosedField, String>,
+    /// For `tool_result`: an error whose content begins so is the agent's own word that the call never ran.
+    #[serde(default)]
+    pub never_ran_prefix: Option<String>,
     /// For `status`: which one.
     #[serde(default)]
     pub status: Option<crate::model::AgentStatus>,
@@ -201,8 +204,10 @@ impl AgentProfile {
     ///
     /// When it is no TOML, has an unknown key, or a version that this program does not know.
     pub fn parse(text: &str, origin: &str) -> Result<Self, ProfileError> {
-        let profile: Self = toml::from_str(text)
-            .map_err(|source| ProfileError::Malformed { origin: origin.to_owned(), source: Box::new(source) })?;
+        let profile: Self = toml::from_str(text).map_err(|source| ProfileError::Malformed {
+            origin: origin.to_owned(),
+            source: Box::new(source),
+        })?;
         if profile.version != 1 {
             return Err(ProfileError::Version { origin: origin.to_owned(), found: profile.version });
         }

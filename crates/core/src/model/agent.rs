@@ -119,7 +119,9 @@ impl std::str::FromStr for DriverKind {
         match word {
             "headless" => Ok(Self::Headless),
             "pty" => Ok(Self::Pty),
-            other => Err(format!("unknown driver `{}`; use `headless` or `pty`", crate::text::escape_line(other))),
+            other => {
+                Err(format!("unknown driver `{}`; use `headless` or `pty`", crate::text::escape_line(other)))
+            }
         }
     }
 }

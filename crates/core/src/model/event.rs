@@ -251,6 +251,6 @@ pub const MAX_EVENT_TEXT_BYTES: usize = 16 * 1024;
 
 /// Cuts text for an event, at a character boundary, and marks the cut.
 pub fn event_text(text: &str) -> String {
-    let head = missiond_process::text::preview(text, MAX_EVENT_TEXT_BYTES);
+    let head = missiond_process::text::truncate(text, MAX_EVENT_TEXT_BYTES);
     if head.len() == text.len() { text.to_owned() } else { format!("{head}…") }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use missiond_process::SessionTag;
+use tokio::sync::broadcast;
 
 use crate::agents::AgentProfile;
 use crate::ids::{ConversationId, SlotId, TaskId};
@@ -59,6 +60,8 @@ pub struct AgentStart {
     pub containment: Arc<dyn Containment>,
     /// How long one turn may take.
     pub turn_timeout: Duration,
+    /// Where the agent's hooks report what happens; subscribe to hear it.
+    pub reports: Option<broadcast::Sender<serde_json::Value>>,
 }
 
 impl AgentStart {
@@ -86,6 +89,7 @@ impl AgentStart {
             tag,
             containment,
             turn_timeout,
+            reports: None,
         }
     }
 }

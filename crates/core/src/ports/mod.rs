@@ -15,7 +15,9 @@ use std::pin::Pin;
 
 pub use clock::{Clock, SystemClock};
 pub use containment::{Contained, Containment, ContainmentError, NoContainment};
-pub use driver::{Agent, AgentStart, Driver, DriverError, TurnControl, TurnError, TurnEvent, TurnOutcome, TurnSink};
+pub use driver::{
+    Agent, AgentStart, Driver, DriverError, TurnControl, TurnError, TurnEvent, TurnOutcome, TurnSink,
+};
 pub use gate::{Gate, GateError, Seat};
 pub use store::{
     Applied, ApprovalFilter, Change, Finish, Store, StoreError, StoreErrorKind, TaskFilter, Vacated,

@@ -155,6 +155,14 @@ pub enum Change {
         /// When.
         at: Timestamp,
     },
+    /// Puts every running task back in the queue, vacates every slot and expires every pending approval: what a new owner
+    /// does about an owner that died. Durable.
+    TakeOverLeases {
+        /// Why.
+        reason: String,
+        /// When.
+        at: Timestamp,
+    },
     /// Ends a running task, by its holder. Durable.
     FinishTask {
         /// Which task.
@@ -295,6 +303,7 @@ impl Change {
         matches!(
             self,
             Self::SubmitTask { .. }
+                | Self::TakeOverLeases { .. }
                 | Self::FinishTask { .. }
                 | Self::EndTask { .. }
                 | Self::OpenApproval { .. }

@@ -47,7 +47,10 @@ pub trait Workspaces: Debug + Send + Sync {
     /// # Cancel safety
     ///
     /// A removal that was begun is finished in the background.
-    fn retire<'a>(&'a self, workspace: &'a WorkspaceRecord) -> BoxFuture<'a, Result<Retired, WorkspacesError>>;
+    fn retire<'a>(
+        &'a self,
+        workspace: &'a WorkspaceRecord,
+    ) -> BoxFuture<'a, Result<Retired, WorkspacesError>>;
 
     /// The workspaces that are there, whoever made them through this port.
     ///

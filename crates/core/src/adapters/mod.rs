@@ -1,0 +1,36 @@
+//! The leaf crates behind core's ports, one file a leaf, each behind the feature of its name.
+
+#[cfg(feature = "git")]
+mod git;
+#[cfg(feature = "policy")]
+mod policy;
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use crate::agents::HookProtocol;
+
+#[cfg(feature = "git")]
+pub use git::GitWorkspaces;
+#[cfg(feature = "policy")]
+pub use policy::PolicyGate;
+
+/// The text of the file that installs our hooks, in the agent's own format.
+#[cfg(feature = "policy")]
+pub(crate) fn hook_settings(
+    protocol: HookProtocol,
+    command: &[OsString],
+    patience: Duration,
+) -> Result<String, String> {
+    policy::hook_settings(protocol, command, patience)
+}
+
+/// Without the policy crate nobody knows the hook protocols, and an agent without hooks is not started.
+#[cfg(not(feature = "policy"))]
+pub(crate) fn hook_settings(
+    _protocol: HookProtocol,
+    _command: &[OsString],
+    _patience: Duration,
+) -> Result<String, String> {
+    Err("this program was built without the feature `policy`, which knows the hooks of agents".to_owned())
+}

@@ -1,0 +1,181 @@
+//! The keys that exist.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use toml::Value;
+
+/// One configuration key.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Key {
+    /// Its dotted name.
+    pub name: &'static str,
+    /// What its values are.
+    pub kind: Kind,
+    /// The default as it would be written in TOML; `None` if it has none.
+    pub default: Option<&'static str>,
+    /// What it does, in a sentence.
+    pub about: &'static str,
+}
+
+/// What the values of a key are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kind {
+    /// Any text.
+    Text,
+    /// One of these words.
+    Word(&'static [&'static str]),
+    /// A whole number within bounds, both included.
+    Integer(i64, i64),
+    /// `true` or `false`.
+    Bool,
+    /// A length of time such as `30s`, `5m` or `2h`.
+    Duration,
+    /// A path; `~` and `${VAR}` are expanded, and a relative one starts at the project root.
+    Path,
+}
+
+const fn key(name: &'static str, kind: Kind, default: Option<&'static str>, about: &'static str) -> Key {
+    Key { name, kind, default, about }
+}
+
+/// Every key, by name.
+pub const KEYS: &[Key] = &[
+    key(
+        "agent.communication_timeout",
+        Kind::Duration,
+        Some("\"30s\""),
+        "How long to wait for an agent to become ready or to react.",
+    ),
+    key(
+        "agent.default",
+        Kind::Text,
+        None,
+        "The agent kind of tasks that name none, when no slot is configured.",
+    ),
+    key(
+        "agent.shared_directory",
+        Kind::Path,
+        Some("\".missiond/shared\""),
+        "A directory that all agents of the project may read.",
+    ),
+    key("agent.turn_timeout", Kind::Duration, Some("\"30m\""), "How long one turn may take."),
+    key(
+        "core.auto_cleanup_days",
+        Kind::Integer(0, 3650),
+        Some("30"),
+        "How many days the record of a finished task is kept by cleanup.",
+    ),
+    key(
+        "core.default_branch_prefix",
+        Kind::Text,
+        Some("\"feature\""),
+        "What the branches of agents begin with, before a slash.",
+    ),
+    key(
+        "core.max_concurrent_agents",
+        Kind::Integer(1, 500),
+        Some("10"),
+        "How many agents may be at work at once.",
+    ),
+    key(
+        "github.api_token_env",
+        Kind::Text,
+        Some("\"GITHUB_TOKEN\""),
+        "The environment variable that holds the token for GitHub.",
+    ),
+    key("github.default_owner", Kind::Text, None, "The owner of repositories that are named without one."),
+    key("github.default_repo", Kind::Text, None, "The repository of issues that are named by number."),
+    key(
+        "security.approval_timeout",
+        Kind::Duration,
+        Some("\"1h\""),
+        "How long a question waits for a person before it counts as a no.",
+    ),
+    key("security.audit_log_path", Kind::Path, None, "Where the audit log is written."),
+    key(
+        "security.default_policy",
+        Kind::Word(&["read-only", "strict", "standard", "permissive"]),
+        Some("\"standard\""),
+        "The preset beneath the rules of the policy file.",
+    ),
+    key(
+        "security.enable_hooks",
+        Kind::Bool,
+        Some("true"),
+        "Whether agents run under our hooks; without them no agent is started.",
+    ),
+    key(
+        "worktree.auto_fetch",
+        Kind::Bool,
+        Some("true"),
+        "Whether a workspace begins from a freshly fetched base.",
+    ),
+    key("worktree.base_path", Kind::Path, Some("\"../\""), "The directory in which workspaces are made."),
+    key(
+        "worktree.naming_pattern",
+        Kind::Text,
+        Some("\"{repo}-{issue_id}\""),
+        "What a workspace is called; without an issue, `{issue_id}` is the short id of the task.",
+    ),
+];
+
+/// Finds a key by its name.
+pub(super) fn find(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
+}
+
+/// The known name that is most like an unknown one, if any is like it.
+pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
+        .filter(|(likeness, _)| *likeness > 0.8)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate)
+}
+
+/// Whether a value fits its key; if not, what was expected.
+pub(super) fn check(key: &Key, value: &Value) -> Result<(), String> {
+    let text = value.as_str();
+    match key.kind {
+        Kind::Text | Kind::Path if text.is_some_and(|text| text.len() > 4096 || text.contains('\0')) => {
+            Err("a text of at most 4096 bytes without NUL".to_owned())
+        }
+        Kind::Text | Kind::Path if text.is_some() => Ok(()),
+        Kind::Text => Err("a text".to_owned()),
+        Kind::Path => Err("a path, as a text".to_owned()),
+        Kind::Word(words) if text.is_some_and(|text| words.contains(&text)) => Ok(()),
+        Kind::Word(words) => Err(format!("one of {}", words.join(", "))),
+        Kind::Integer(least, most) if value.as_integer().is_some_and(|n| (least..=most).contains(&n)) => {
+            Ok(())
+        }
+        Kind::Integer(least, most) => Err(format!("a whole number from {least} to {most}")),
+        Kind::Bool if value.as_bool().is_some() => Ok(()),
+        Kind::Bool => Err("true or false".to_owned()),
+        Kind::Duration if text.and_then(parse_duration).is_some() => Ok(()),
+        Kind::Duration => {
+            Err("a length of time such as \"30s\", \"5m\" or \"2h\", above zero and at most 366 days"
+                .to_owned())
+        }
+    }
+}
+
+/// Reads a length of time above zero, at most 366 days.
+pub(super) fn parse_duration(text: &str) -> Option<Duration> {
+    let signed: SignedDuration = text.parse().ok()?;
+    let duration = Duration::try_from(signed).ok()?;
+    (!duration.is_zero() && duration <= Duration::from_secs(366 * 24 * 3600)).then_some(duration)
+}
+
+/// Reads a value as it comes from the environment or the command line: the bare text where the key takes text.
+pub(super) fn parse_text(key: &Key, text: &str) -> Result<Value, String> {
+    let value = match key.kind {
+        Kind::Integer(..) => text.parse().map(Value::Integer).ok(),
+        Kind::Bool => text.parse().map(Value::Boolean).ok(),
+        _ => Some(Value::String(text.to_owned())),
+    };
+    let value = value.unwrap_or_else(|| Value::String(text.to_owned()));
+    check(key, &value).map(|()| value)
+}

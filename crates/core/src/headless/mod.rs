@@ -1,0 +1,7 @@
+//! The headless driver: one process a turn, which gets the prompt and prints what happens as JSON lines.
+
+mod decode;
+mod driver;
+
+pub use decode::{Decoded, Decoder, TurnEnd};
+pub use driver::HeadlessDriver;

@@ -1,0 +1,132 @@
+//! What a mission is opened with.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::agents::Profiles;
+use crate::config::Settings;
+use crate::error::Error;
+use crate::ids::AgentKind;
+use crate::model::{DriverKind, SlotConfig};
+use crate::ports::{Clock, Containment, Driver, Gate, Store, Workspaces};
+
+/// What a mission needs from outside.
+#[derive(Clone, Debug)]
+pub struct Ports {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Durable state; `None` for SQLite in the project's state directory.
+    pub store: Option<Arc<dyn Store>>,
+    /// The directories where agents work.
+    pub workspaces: Arc<dyn Workspaces>,
+    /// The judge of tool calls.
+    pub gate: Arc<dyn Gate>,
+    /// What confines the agents.
+    pub containment: Arc<dyn Containment>,
+    /// The ways to run an agent; the first of a kind counts.
+    pub drivers: Vec<Arc<dyn Driver>>,
+}
+
+/// How to open a [`Mission`](crate::Mission).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct MissionConfig {
+    /// The project root, absolute.
+    pub root: PathBuf,
+    /// The project's settings.
+    pub settings: Settings,
+    /// The slots; see [`MissionConfig::slots_for`] for some when none are configured.
+    pub slots: Vec<SlotConfig>,
+    /// What is known of the agent kinds.
+    pub profiles: Profiles,
+    /// What comes from outside.
+    pub ports: Ports,
+    /// The program and first arguments that agents run as their hook. The default is the running program itself, which
+    /// then has to call [`reexec::dispatch`](crate::reexec::dispatch) first of all.
+    pub hook_command: Vec<OsString>,
+    /// Whether other processes of the person may steer the mission through the control socket.
+    pub serve_control: bool,
+    /// How long a lease lasts without being renewed.
+    pub lease: Duration,
+}
+
+impl MissionConfig {
+    /// A configuration with no slots yet.
+    ///
+    /// # Errors
+    ///
+    /// When the running program's own path cannot be found.
+    pub fn new(root: PathBuf, settings: Settings, profiles: Profiles, ports: Ports) -> Result<Self, Error> {
+        let program = std::env::current_exe()
+            .map_err(|error| Error::Internal(format!("the running program cannot be found: {error}")))?;
+        Ok(Self {
+            root,
+            slots: settings.slots.clone(),
+            settings,
+            profiles,
+            ports,
+            hook_command: vec![program.into(), "__missiond".into(), "hook".into()],
+            serve_control: true,
+            lease: Duration::from_secs(30),
+        })
+    }
+
+    /// As many slots for one kind of agent as may run at once.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such kind.
+    pub fn slots_for(&self, kind: &AgentKind, driver: DriverKind) -> Result<Vec<SlotConfig>, Error> {
+        self.require_kind(kind)?;
+        (1..=self.settings.max_concurrent_agents)
+            .map(|number| {
+                let id = format!("{kind}-{number}").parse().map_err(|error| Error::Invalid(format!("{error}")))?;
+                let mut slot = SlotConfig::new(id, kind.clone());
+                slot.driver = driver;
+                Ok(slot)
+            })
+            .collect()
+    }
+
+    /// The agent kind to use when nothing names one: the configured default, else the first one whose program is on
+    /// PATH.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoAgent`], which says how to install one.
+    pub fn default_agent(&self) -> Result<AgentKind, Error> {
+        if let Some(kind) = &self.settings.default_agent {
+            self.require_kind(kind)?;
+            return Ok(kind.clone());
+        }
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let installed = |program: &str| {
+            !program.starts_with('{') && std::env::split_paths(&path).any(|directory| is_program(&directory.join(program)))
+        };
+        let mut install = Vec::new();
+        for profile in self.profiles.iter() {
+            let programs = [profile.program(DriverKind::Headless), profile.program(DriverKind::Pty)];
+            if programs.iter().flatten().any(|program| installed(program)) {
+                return Ok(profile.id.clone());
+            }
+            if programs.iter().flatten().any(|program| !program.starts_with('{')) {
+                install.push(format!("{}: {}", profile.name, profile.install));
+            }
+        }
+        Err(Error::NoAgent { install: install.join("; ") })
+    }
+
+    pub(crate) fn require_kind(&self, kind: &AgentKind) -> Result<(), Error> {
+        if self.profiles.get(kind).is_some() {
+            return Ok(());
+        }
+        let known: Vec<&str> = self.profiles.iter().map(|profile| profile.id.as_str()).collect();
+        Err(Error::UnknownAgent { kind: kind.clone(), known: known.join(", ") })
+    }
+}
+
+fn is_program(path: &Path) -> bool {
+    rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok() && path.is_file()
+}

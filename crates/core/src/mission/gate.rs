@@ -1,0 +1,178 @@
+//! Judging a tool call, and asking a person when the verdict is `ask`.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use crate::ids::{ApprovalId, SlotId};
+use crate::mission::shared::{Occupied, Shared, unpoisoned};
+use crate::model::{Approval, ApprovalStatus, Decision, EventBody, ToolCall, Verdict, event_text};
+use crate::ports::{ApprovalFilter, Change, StoreErrorKind};
+
+/// How long the judge may take before the call counts as denied.
+const JUDGE_DEADLINE: Duration = Duration::from_secs(10);
+/// The most tool calls of one attempt whose verdicts are kept.
+const MAX_VERDICTS: usize = 100_000;
+
+impl Shared {
+    /// Gives the final verdict on a call from a slot: allow or deny, never ask.
+    ///
+    /// The verdict is on record before this returns. Whatever fails on the way makes it a deny.
+    pub(super) async fn judge(&self, slot: &SlotId, call: ToolCall) -> Verdict {
+        let occupied = self.seats().get(slot).cloned();
+        let Some(occupied) = occupied else {
+            return Verdict::deny(format!("slot {slot} has no turn going on, so its agent may not call a tool"));
+        };
+        let verdict = match timeout(JUDGE_DEADLINE, self.config.ports.gate.judge(&call, &occupied.seat)).await {
+            Ok(Ok(verdict)) => verdict,
+            Ok(Err(error)) => Verdict::deny(crate::error::chain(&error)),
+            Err(_) => Verdict::deny(format!("the policy gave no verdict within {} s", JUDGE_DEADLINE.as_secs())),
+        };
+        let verdict = match verdict.decision {
+            Decision::Ask if occupied.seat.can_ask => self.ask(&occupied, &call, verdict).await,
+            Decision::Ask => Verdict { decision: Decision::Deny, ..verdict },
+            Decision::Allow | Decision::Deny => verdict,
+        };
+        self.record(&occupied, &call, verdict).await
+    }
+
+    async fn record(&self, occupied: &Occupied, call: &ToolCall, verdict: Verdict) -> Verdict {
+        let seat = &occupied.seat;
+        let body = EventBody::ToolJudged {
+            call: event_text(&call.id),
+            tool: event_text(&call.tool),
+            argument: event_text(&call.argument()),
+            decision: verdict.decision,
+            rule: verdict.rule.clone(),
+            reason: event_text(&verdict.reason),
+            risk: verdict.risk,
+        };
+        let change = Change::Note {
+            task: Some(seat.task),
+            slot: Some(seat.slot.clone()),
+            bodies: vec![body],
+            at: self.now(),
+        };
+        let verdict = match self.apply(change).await {
+            Ok(_) => verdict,
+            Err(error) => {
+                Verdict::deny(format!("the verdict could not be put on record: {}", crate::error::chain(&error)))
+            }
+        };
+        let mut verdicts = unpoisoned(&occupied.verdicts);
+        if verdicts.len() >= MAX_VERDICTS {
+            return Verdict::deny(format!("the turn has made more than {MAX_VERDICTS} tool calls"));
+        }
+        verdicts.insert(call.id.clone(), verdict.decision);
+        verdict
+    }
+
+    /// Opens an approval and waits for its end.
+    async fn ask(&self, occupied: &Occupied, call: &ToolCall, verdict: Verdict) -> Verdict {
+        let seat = &occupied.seat;
+        let patience = self.config.settings.approval_timeout;
+        let opened = self.now();
+        // A length of time that the calendar cannot hold leaves the question no time at all, which is a no.
+        let expires = opened.checked_add(patience).unwrap_or(opened);
+        let approval =
+            Approval::pending(seat.task, seat.slot.clone(), call.clone(), verdict.clone(), opened, expires);
+        let id = approval.id;
+        let mut settled = self.settled.subscribe();
+        if let Err(error) = self.apply(Change::OpenApproval { approval: Box::new(approval) }).await {
+            return Verdict::deny(format!("nobody could be asked: {}", crate::error::chain(&error)));
+        }
+        // If the asker is dropped while it waits, the question must not stay open.
+        let mut unasked = Unasked { shared: self, approval: Some(id) };
+        let mut interrupted = occupied.interrupted.clone();
+        let clock = self.config.ports.clock.clone();
+        let ended_by = tokio::select! {
+            answer = self.answer(id, &mut settled) => {
+                unasked.approval = None;
+                return match answer {
+                    Ok(approval) => answered(verdict, &approval),
+                    Err(reason) => Verdict { decision: Decision::Deny, reason, ..verdict },
+                };
+            }
+            () = clock.sleep(patience) => "nobody answered in time",
+            _ = interrupted.wait_for(Option::is_some) => "the turn was called off",
+        };
+        unasked.approval = None;
+        self.expire(id, ended_by).await;
+        Verdict { decision: Decision::Deny, reason: format!("{}: {ended_by}", verdict.reason), ..verdict }
+    }
+
+    async fn answer(&self, id: ApprovalId, settled: &mut tokio::sync::watch::Receiver<u64>) -> Result<Approval, String> {
+        loop {
+            let found = self.store.approvals(ApprovalFilter::One(id)).await;
+            match found.map(|mut approvals| approvals.pop()) {
+                Ok(Some(approval)) if approval.status != ApprovalStatus::Pending => return Ok(approval),
+                Ok(Some(_)) => {}
+                Ok(None) => return Err("the question is gone from the store".to_owned()),
+                Err(error) => return Err(crate::error::chain(&error)),
+            }
+            if settled.changed().await.is_err() {
+                return Err("the mission ended".to_owned());
+            }
+        }
+    }
+
+    async fn expire(&self, approval: ApprovalId, by: &str) {
+        let change = Change::SettleApproval {
+            approval,
+            status: ApprovalStatus::Expired,
+            by: by.to_owned(),
+            note: None,
+            at: self.now(),
+        };
+        match self.apply(change).await {
+            Ok(_) => self.announce_settled(),
+            // Somebody settled it in the same moment, or the end of its task did.
+            Err(error) if error.kind == StoreErrorKind::Final => {}
+            Err(error) => tracing::warn!(error = %crate::error::chain(&error), "an approval could not be expired"),
+        }
+    }
+}
+
+fn answered(verdict: Verdict, approval: &Approval) -> Verdict {
+    let by = approval.answered_by.as_deref().unwrap_or("somebody");
+    let note = approval.note.as_ref().map(|note| format!(": {note}")).unwrap_or_default();
+    match approval.status {
+        ApprovalStatus::Approved => {
+            Verdict { decision: Decision::Allow, reason: format!("approved by {by}{note}"), ..verdict }
+        }
+        ApprovalStatus::Rejected => {
+            Verdict { decision: Decision::Deny, reason: format!("rejected by {by}{note}"), ..verdict }
+        }
+        ApprovalStatus::Pending | ApprovalStatus::Expired => {
+            Verdict { decision: Decision::Deny, reason: format!("not approved: {by}{note}"), ..verdict }
+        }
+    }
+}
+
+/// Tells, when dropped with an approval in it, that its asker went away without an answer.
+struct Unasked<'a> {
+    shared: &'a Shared,
+    approval: Option<ApprovalId>,
+}
+
+impl Drop for Unasked<'_> {
+    fn drop(&mut self) {
+        let Some(approval) = self.approval.take() else { return };
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let store = self.shared.store.clone();
+        let settled = self.shared.settled.clone();
+        let change = Change::SettleApproval {
+            approval,
+            status: ApprovalStatus::Expired,
+            by: "the agent stopped asking".to_owned(),
+            note: None,
+            at: self.shared.now(),
+        };
+        // Detached on purpose: it is one bounded write, and whoever asked is gone.
+        runtime.spawn(async move {
+            if store.apply(change).await.is_ok() {
+                settled.send_modify(|count| *count = count.wrapping_add(1));
+            }
+        });
+    }
+}

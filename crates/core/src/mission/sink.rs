@@ -1,0 +1,160 @@
+//! Hears what happens in a turn, writes it down, and stops a turn that goes past the policy.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+
+use crate::control::SessionGuard;
+use crate::ids::{LeaseToken, SlotId, TaskId};
+use crate::mission::shared::{Occupied, Shared, unpoisoned};
+use crate::model::{AgentStatus, Decision, EventBody, ToolCall, event_text};
+use crate::ports::{BoxFuture, Change, StoreError, StoreErrorKind, TurnControl, TurnError, TurnEvent, TurnSink};
+
+/// The longest text of a call's argument in an error.
+const MAX_ARGUMENT_BYTES: usize = 300;
+
+#[derive(Debug)]
+pub(super) struct Sink {
+    pub(super) shared: Arc<Shared>,
+    pub(super) task: TaskId,
+    pub(super) slot: SlotId,
+    pub(super) token: LeaseToken,
+    pub(super) occupied: Occupied,
+    pub(super) tally: Tally,
+    calls: Mutex<HashMap<String, ToolCall>>,
+    pid: Mutex<Option<u32>>,
+    guards: Mutex<Vec<SessionGuard>>,
+}
+
+/// How many tool calls there were.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) calls: AtomicU32,
+    pub(super) denied: AtomicU32,
+}
+
+impl Sink {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        task: TaskId,
+        slot: SlotId,
+        token: LeaseToken,
+        occupied: Occupied,
+    ) -> Self {
+        Self {
+            shared,
+            task,
+            slot,
+            token,
+            occupied,
+            tally: Tally::default(),
+            calls: Mutex::default(),
+            pid: Mutex::default(),
+            guards: Mutex::default(),
+        }
+    }
+
+    async fn hear(&self, event: TurnEvent) -> Result<(), TurnError> {
+        let body = match event {
+            TurnEvent::Started { pid, guardian } => {
+                let guard = self.shared.sessions.register(self.slot.clone(), guardian).map_err(|error| {
+                    TurnError::Protocol(format!("the agent's process cannot be kept apart: {error}"))
+                })?;
+                unpoisoned(&self.guards).push(guard);
+                *unpoisoned(&self.pid) = Some(pid);
+                return self.set_status(AgentStatus::Starting, "its process was started".to_owned()).await;
+            }
+            TurnEvent::Status { status, evidence } => return self.set_status(status, evidence).await,
+            TurnEvent::Conversation(conversation) => {
+                let change = Change::SetConversation {
+                    task: self.task,
+                    token: self.token,
+                    conversation,
+                    at: self.shared.now(),
+                };
+                return self.write(change).await;
+            }
+            TurnEvent::Text(text) => EventBody::AgentText { text: event_text(&text) },
+            TurnEvent::Warning(text) => EventBody::Warning { text: event_text(&text) },
+            TurnEvent::ToolCall(call) => {
+                self.tally.calls.fetch_add(1, Ordering::Relaxed);
+                let body = EventBody::ToolCalled {
+                    call: event_text(&call.id),
+                    tool: event_text(&call.tool),
+                    argument: event_text(&call.argument()),
+                };
+                unpoisoned(&self.calls).insert(call.id.clone(), call);
+                body
+            }
+            TurnEvent::ToolResult { call, is_error, never_ran } => {
+                self.check_verdict(&call, is_error, never_ran)?;
+                EventBody::ToolFinished { call: event_text(&call), is_error }
+            }
+        };
+        let change = Change::Note {
+            task: Some(self.task),
+            slot: Some(self.slot.clone()),
+            bodies: vec![body],
+            at: self.shared.now(),
+        };
+        self.write(change).await
+    }
+
+    /// Every call that ran must have been allowed before it ran.
+    fn check_verdict(&self, call: &str, is_error: bool, never_ran: bool) -> Result<(), TurnError> {
+        let decision = unpoisoned(&self.occupied.verdicts).get(call).copied();
+        if decision == Some(Decision::Deny) {
+            self.tally.denied.fetch_add(1, Ordering::Relaxed);
+        }
+        match decision {
+            Some(Decision::Allow) => Ok(()),
+            Some(Decision::Deny | Decision::Ask) if is_error => Ok(()),
+            None if never_ran => Ok(()),
+            None | Some(Decision::Deny | Decision::Ask) => {
+                let called = unpoisoned(&self.calls).get(call).cloned();
+                let (tool, argument) = match &called {
+                    Some(called) => (called.tool.clone(), called.argument()),
+                    None => ("an unannounced call".to_owned(), call.to_owned()),
+                };
+                let argument = missiond_process::text::truncate(&argument, MAX_ARGUMENT_BYTES).to_owned();
+                Err(TurnError::PolicyBypassed { tool, argument })
+            }
+        }
+    }
+
+    async fn set_status(&self, status: AgentStatus, evidence: String) -> Result<(), TurnError> {
+        let pid = *unpoisoned(&self.pid);
+        let change = Change::SetAgentStatus {
+            slot: self.slot.clone(),
+            task: self.task,
+            status,
+            evidence,
+            pid,
+            at: self.shared.now(),
+        };
+        self.write(change).await
+    }
+
+    async fn write(&self, change: Change) -> Result<(), TurnError> {
+        self.shared.apply(change).await.map(drop).map_err(|error| turn_error(&error))
+    }
+}
+
+fn turn_error(error: &StoreError) -> TurnError {
+    match error.kind {
+        // The task went to somebody else or is final: what this attempt says no longer counts.
+        StoreErrorKind::Stale | StoreErrorKind::Final => TurnError::Cancelled,
+        _ => TurnError::Protocol(format!("what the agent does could not be recorded: {}", crate::error::chain(error))),
+    }
+}
+
+impl TurnSink for Sink {
+    fn observe(&self, event: TurnEvent) -> BoxFuture<'_, TurnControl> {
+        Box::pin(async move {
+            match self.hear(event).await {
+                Ok(()) => TurnControl::Continue,
+                Err(error) => TurnControl::Stop(error),
+            }
+        })
+    }
+}

@@ -1,0 +1,152 @@
+//! The loop that carries the scheduler's decisions out and owns every attempt.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::error::chain;
+use crate::ids::{SlotId, TaskId};
+use crate::mission::attempt::{Attempt, Registration};
+use crate::mission::shared::{Interrupt, Live, Phase, Shared};
+use crate::model::{SlotConfig, TaskStatus};
+use crate::ports::{Change, StoreError, TaskFilter};
+use crate::scheduler::{self, Decision, State};
+
+/// How long to wait before looking again when the store could not be read, or nothing was to be done.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
+/// Runs until the mission is closed. Dropping the future ends every attempt's processes.
+pub(super) async fn supervise(shared: Arc<Shared>) {
+    let mut attempts = JoinSet::new();
+    let mut phase = shared.phase.subscribe();
+    loop {
+        let now_phase = *phase.borrow_and_update();
+        let mut pause = LOOK_AGAIN;
+        match now_phase {
+            Phase::Open | Phase::Draining => match step(&shared, &mut attempts).await {
+                Ok(state) => {
+                    if now_phase == Phase::Draining && state.live.is_empty() && attempts.is_empty() {
+                        shared.phase.send_replace(Phase::Closed);
+                        return;
+                    }
+                    pause = until_next(&shared, &state).min(LOOK_AGAIN);
+                }
+                Err(error) => tracing::error!(error = %chain(&error), "the queue could not be read"),
+            },
+            Phase::Stopping | Phase::Closed => {
+                let live: Vec<TaskId> = shared.live().keys().copied().collect();
+                for task in live {
+                    shared.interrupt(task, Interrupt::Shutdown);
+                }
+                if attempts.is_empty() {
+                    shared.phase.send_replace(Phase::Closed);
+                    return;
+                }
+            }
+        }
+        let clock = shared.config.ports.clock.clone();
+        tokio::select! {
+            () = shared.wake.notified() => {}
+            () = clock.sleep(pause) => {}
+            _ = phase.changed() => {}
+            Some(ended) = attempts.join_next() => {
+                if let Err(error) = ended && error.is_panic() {
+                    tracing::error!(%error, "an attempt panicked");
+                }
+            }
+        }
+    }
+}
+
+fn until_next(shared: &Shared, state: &State) -> Duration {
+    let Some(next) = scheduler::next_change(state) else { return LOOK_AGAIN };
+    let left = next.duration_since(shared.now());
+    // A moment that has passed was decided about just now; a little later is soon enough to look again.
+    Duration::try_from(left).unwrap_or_default().max(Duration::from_millis(20))
+}
+
+/// Reads the state, decides, and carries the decisions out.
+async fn step(shared: &Arc<Shared>, attempts: &mut JoinSet<()>) -> Result<State, StoreError> {
+    let state = read_state(shared).await?;
+    for decision in scheduler::plan(&state, shared.now()) {
+        let at = shared.now();
+        let outcome = match decision {
+            Decision::Lease { task, slot } => lease(shared, attempts, &state, task, &slot).await,
+            Decision::Requeue { task } => {
+                // If the holder is one of ours that could not renew in time, it must not go on beside the next.
+                shared.interrupt(task, Interrupt::LeaseLost);
+                let reason = "its lease ended without being renewed".to_owned();
+                shared.apply(Change::RequeueTask { task, token: None, reason, at }).await.map(drop)
+            }
+            Decision::Fail { task, reason } => {
+                let ended = shared.apply(Change::EndTask { task, status: TaskStatus::Failed, reason, at }).await;
+                shared.interrupt(task, Interrupt::Ended);
+                shared.announce_settled();
+                // Whoever depends on it can be told at once.
+                shared.wake.notify_one();
+                ended.map(drop)
+            }
+        };
+        if let Err(error) = outcome {
+            // Somebody was quicker, or the disk is full; the next round decides on what is so then.
+            tracing::info!(error = %chain(&error), "a decision of the scheduler was not carried out");
+        }
+    }
+    Ok(state)
+}
+
+async fn read_state(shared: &Shared) -> Result<State, StoreError> {
+    let live = shared.store.tasks(TaskFilter::live()).await?;
+    let mut dependencies: HashMap<TaskId, TaskStatus> =
+        live.iter().map(|task| (task.id, task.status)).collect();
+    for id in live.iter().flat_map(|task| &task.request.depends_on) {
+        if !dependencies.contains_key(id) {
+            dependencies.insert(*id, shared.store.task(*id).await?.status);
+        }
+    }
+    let slots = shared.store.slots().await?;
+    Ok(State { live, dependencies, slots, max_running: shared.config.settings.max_concurrent_agents })
+}
+
+async fn lease(
+    shared: &Arc<Shared>,
+    attempts: &mut JoinSet<()>,
+    state: &State,
+    task: TaskId,
+    slot: &SlotId,
+) -> Result<(), StoreError> {
+    let Some(slot) = state.slots.iter().map(|slot| &slot.config).find(|config| config.id == *slot).cloned() else {
+        return Ok(());
+    };
+    let at = shared.now();
+    let until = at.checked_add(shared.config.lease).unwrap_or(at);
+    let applied = shared.apply(Change::LeaseTask { task, slot: slot.id.clone(), at, until }).await?;
+    let (Some(lease), Some(number)) = (applied.lease, applied.attempt) else { return Ok(()) };
+    // Read again: what an earlier attempt left is noted there.
+    let task = shared.store.task(task).await?;
+    begin(shared, attempts, Begin { task, slot, lease, number });
+    Ok(())
+}
+
+struct Begin {
+    task: crate::model::Task,
+    slot: SlotConfig,
+    lease: crate::model::Lease,
+    number: u32,
+}
+
+fn begin(shared: &Arc<Shared>, attempts: &mut JoinSet<()>, begin: Begin) {
+    let Begin { task, slot, lease, number } = begin;
+    let (interrupt, interrupted) = watch::channel(None);
+    let (over, is_over) = watch::channel(false);
+    let registration = Registration { shared: shared.clone(), task: task.id, over };
+    shared.live().insert(task.id, Live { interrupt, over: is_over });
+    let attempt = Attempt { shared: shared.clone(), task, slot, lease, number, interrupted };
+    attempts.spawn(async move {
+        let _registration = registration;
+        attempt.run().await;
+    });
+}

@@ -1,0 +1,105 @@
+//! A project as the command line sees it: found from any directory in it, with its configuration read.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::adapters::{GitWorkspaces, PolicyGate};
+use crate::agents::Profiles;
+use crate::config::{Config, Settings, Sources};
+use crate::control::ProjectPaths;
+use crate::error::Error;
+use crate::headless::HeadlessDriver;
+use crate::mission::{MissionConfig, Ports};
+use crate::ports::{Driver, NoContainment, SystemClock};
+
+/// A git repository with missiond's configuration in it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Project {
+    /// Where our files lie.
+    pub paths: ProjectPaths,
+    /// The merged configuration.
+    pub config: Config,
+    /// The same as typed values.
+    pub settings: Settings,
+    /// The agent kinds that it knows.
+    pub profiles: Profiles,
+    workspaces: GitWorkspaces,
+}
+
+/// What a project is read with, besides its own files.
+#[derive(Clone, Debug, Default)]
+pub struct ProjectOptions {
+    /// The person's configuration file.
+    pub user_file: Option<PathBuf>,
+    /// Configuration keys that are set for this run, by dotted name.
+    pub overrides: Vec<(String, String)>,
+}
+
+impl Project {
+    /// Finds the project that a directory lies in and reads its configuration. Blocks while it does.
+    ///
+    /// The root is the main worktree of the repository, so a linked worktree, which an agent may write, is never where
+    /// configuration is read from.
+    ///
+    /// # Errors
+    ///
+    /// When the directory lies in no repository, or the configuration or an agent file cannot be used.
+    pub fn discover(from: &Path, options: &ProjectOptions) -> Result<Self, Error> {
+        let workspaces = GitWorkspaces::discover(from)?;
+        let root = workspaces.root().to_owned();
+        let paths = ProjectPaths::new(&root)?;
+        let directory = paths.state_dir();
+        let environment = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .filter(|(name, _)| name.starts_with("MISSIOND_"))
+            .collect();
+        let config = Config::load(&Sources {
+            user_file: options.user_file.clone(),
+            project_file: Some(directory.join("config.toml")),
+            environment,
+            overrides: options.overrides.clone(),
+        })?;
+        let settings = Settings::from_config(&config, &root, &|name| std::env::var(name).ok())?;
+        let profiles = Profiles::load(&directory.join("agents"))?;
+        Ok(Self { paths, config, settings, profiles, workspaces })
+    }
+
+    /// The project root.
+    pub fn root(&self) -> &Path {
+        self.workspaces.root()
+    }
+
+    /// The project's worktrees and branches.
+    pub fn workspaces(&self) -> &GitWorkspaces {
+        &self.workspaces
+    }
+
+    /// The policy in force: the project's file, the `[policy]` table and the preset.
+    ///
+    /// # Errors
+    ///
+    /// When a rule cannot be used; an unusable policy is never a weaker one.
+    pub fn gate(&self) -> Result<PolicyGate, Error> {
+        PolicyGate::load(&self.paths, &self.settings, &self.config)
+    }
+
+    /// What to open a [`Mission`](crate::Mission) with: git worktrees, the project's policy, SQLite, no containment, and
+    /// the slots that are configured.
+    ///
+    /// # Errors
+    ///
+    /// As [`Project::gate`].
+    pub fn mission_config(&self) -> Result<MissionConfig, Error> {
+        let drivers: Vec<Arc<dyn Driver>> = vec![Arc::new(HeadlessDriver)];
+        let ports = Ports {
+            clock: Arc::new(SystemClock),
+            store: None,
+            workspaces: Arc::new(self.workspaces.clone()),
+            gate: Arc::new(self.gate()?),
+            containment: Arc::new(NoContainment),
+            drivers,
+        };
+        MissionConfig::new(self.root().to_owned(), self.settings.clone(), self.profiles.clone(), ports)
+    }
+}

@@ -1,0 +1,43 @@
+//! Parts of missiond that run as processes of their own, inside whatever program embeds it.
+//!
+//! An agent asks before a tool call by starting a hook program, and the scripted agent is a program too. Neither is a
+//! file that has to be installed: the embedding program starts itself again with the hidden first argument
+//! `__missiond`, and hands control over with [`dispatch`] before it does anything else.
+
+use std::process::ExitCode;
+
+/// Carries out a hidden command if the program was started with one; call it first of all in `main`.
+///
+/// ```no_run
+/// use std::process::ExitCode;
+///
+/// fn main() -> ExitCode {
+///     if let Some(code) = missiond_core::reexec::dispatch() {
+///         return code;
+///     }
+///     // … the program itself
+///     ExitCode::SUCCESS
+/// }
+/// ```
+pub fn dispatch() -> Option<ExitCode> {
+    let mut args = std::env::args_os().skip(1);
+    if args.next()? != "__missiond" {
+        return None;
+    }
+    let rest: Vec<String> = args.map(|arg| arg.to_string_lossy().into_owned()).collect();
+    let (command, rest) = rest.split_first()?;
+    match command.as_str() {
+        #[cfg(feature = "policy")]
+        "hook" => Some(crate::hook::main(rest)),
+        #[cfg(feature = "scripted")]
+        "scripted" => Some(crate::scripted::main(rest.iter().cloned())),
+        other => Some(unknown(other)),
+    }
+}
+
+#[allow(clippy::print_stderr, reason = "this runs as a program of its own")]
+fn unknown(command: &str) -> ExitCode {
+    eprintln!("missiond: this program was built without the part `{}`", crate::text::escape_line(command));
+    // For a hook this is the code that blocks the call.
+    ExitCode::from(2)
+}

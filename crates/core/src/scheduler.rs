@@ -1,0 +1,162 @@
+//! Which task goes to which slot next: a pure function over what is known.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+
+use crate::ids::{SlotId, TaskId};
+use crate::model::{Slot, SlotConfig, Task, TaskStatus};
+
+/// How often a task may be begun before it counts as one that brings its owner down.
+pub const MAX_ATTEMPTS: u32 = 100;
+
+/// What the plan is made from.
+#[derive(Clone, Debug, Default)]
+pub struct State {
+    /// Every task that is not final, in the order of submission.
+    pub live: Vec<Task>,
+    /// The status of every task that a live one waits for.
+    pub dependencies: HashMap<TaskId, TaskStatus>,
+    /// Every slot.
+    pub slots: Vec<Slot>,
+    /// How many tasks may run at once.
+    pub max_running: usize,
+}
+
+/// One step to take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Decision {
+    /// Give this task to this slot.
+    Lease {
+        /// The task.
+        task: TaskId,
+        /// The slot.
+        slot: SlotId,
+    },
+    /// Take the task back: its lease has ended and its holder did not renew it.
+    Requeue {
+        /// The task.
+        task: TaskId,
+    },
+    /// End the task as failed.
+    Fail {
+        /// The task.
+        task: TaskId,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Decides what to do now. The same state and moment give the same plan.
+///
+/// A task appears in one decision at most and so does a slot; no more tasks run afterwards than
+/// [`State::max_running`] allows; among those that fit a slot, a higher priority goes first, then who came first.
+pub fn plan(state: &State, now: Timestamp) -> Vec<Decision> {
+    let mut decisions = Vec::new();
+    let mut waiting = Vec::new();
+    let mut running = 0;
+    for task in &state.live {
+        if let Some(reason) = must_fail(task, state, now) {
+            decisions.push(Decision::Fail { task: task.id, reason });
+            continue;
+        }
+        match &task.lease {
+            Some(lease) if lease.until <= now => decisions.push(Decision::Requeue { task: task.id }),
+            Some(_) => running += 1,
+            None if task.status == TaskStatus::Queued && is_ready(task, state) => waiting.push(task),
+            None => {}
+        }
+    }
+    let held: Vec<&SlotId> = state.live.iter().filter_map(|task| Some(&task.lease.as_ref()?.slot)).collect();
+    let mut vacant: Vec<&Slot> =
+        state.slots.iter().filter(|slot| is_vacant(slot) && !held.contains(&&slot.config.id)).collect();
+    // Stable: equal priorities stay in the order of submission.
+    waiting.sort_by_key(|task| std::cmp::Reverse(task.request.priority));
+    for task in waiting {
+        if running >= state.max_running || vacant.is_empty() {
+            break;
+        }
+        if let Some(index) = vacant.iter().position(|slot| fits(task, &slot.config)) {
+            let slot = vacant.remove(index);
+            decisions.push(Decision::Lease { task: task.id, slot: slot.config.id.clone() });
+            running += 1;
+        }
+    }
+    decisions
+}
+
+/// The next moment at which [`plan`] could decide something else without anything else having happened.
+pub fn next_change(state: &State) -> Option<Timestamp> {
+    state
+        .live
+        .iter()
+        .flat_map(|task| [task.request.deadline, task.lease.as_ref().map(|lease| lease.until)])
+        .flatten()
+        .min()
+}
+
+/// Whether a slot may take a task at all.
+pub fn fits(task: &Task, slot: &SlotConfig) -> bool {
+    let request = &task.request;
+    request.role == slot.role
+        && request.agent.as_ref().is_none_or(|agent| *agent == slot.agent)
+        && request.driver.is_none_or(|driver| driver == slot.driver)
+}
+
+/// Why no slot could ever take a task, with what to do about it; `None` if one could.
+pub fn unservable(task: &Task, slots: &[SlotConfig]) -> Option<String> {
+    if slots.iter().any(|slot| fits(task, slot)) {
+        return None;
+    }
+    let request = &task.request;
+    let mut wanted = format!("role `{}`", request.role);
+    if let Some(agent) = &request.agent {
+        wanted.push_str(&format!(", agent `{agent}`"));
+    }
+    if let Some(driver) = request.driver {
+        wanted.push_str(&format!(", driver `{driver}`"));
+    }
+    let mut there: Vec<String> = slots
+        .iter()
+        .map(|slot| format!("{} ({}, {}, {})", slot.id, slot.role, slot.agent, slot.driver))
+        .collect();
+    there.truncate(8);
+    let there = if there.is_empty() {
+        "there are no slots".to_owned()
+    } else {
+        format!("the slots are {}", there.join(", "))
+    };
+    Some(format!(
+        "no slot has {wanted}; {there}: add a `[[slot]]` to .missiond/config.toml or ask for another role"
+    ))
+}
+
+fn must_fail(task: &Task, state: &State, now: Timestamp) -> Option<String> {
+    if let Some(deadline) = task.request.deadline.filter(|deadline| *deadline <= now) {
+        return Some(format!("its deadline {deadline} has passed"));
+    }
+    if task.status != TaskStatus::Queued {
+        return None;
+    }
+    if task.attempts >= MAX_ATTEMPTS {
+        return Some(format!("it was begun {MAX_ATTEMPTS} times and never ended"));
+    }
+    let lost = task.request.depends_on.iter().find(|id| {
+        matches!(state.dependencies.get(id), Some(TaskStatus::Failed | TaskStatus::Cancelled) | None)
+    });
+    if let Some(id) = lost {
+        let how = state.dependencies.get(id).map_or("gone", |status| status.as_str());
+        return Some(format!("task {id}, which it depends on, is {how}"));
+    }
+    let slots: Vec<SlotConfig> = state.slots.iter().map(|slot| slot.config.clone()).collect();
+    unservable(task, &slots)
+}
+
+fn is_ready(task: &Task, state: &State) -> bool {
+    task.request.depends_on.iter().all(|id| state.dependencies.get(id) == Some(&TaskStatus::Done))
+}
+
+fn is_vacant(slot: &Slot) -> bool {
+    slot.task.is_none() && slot.status.is_vacant()
+}

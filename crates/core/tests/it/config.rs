@@ -1,0 +1,121 @@
+//! Configuration: layers, origins, and what is refused.
+
+use std::path::Path;
+use std::time::Duration;
+
+use missiond_core::chain;
+use missiond_core::config::{Config, KEYS, Settings, Sources, set_in_file};
+
+fn project(text: &str) -> (tempfile::TempDir, Sources) {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("config.toml");
+    std::fs::write(&file, text).unwrap();
+    (directory, Sources { project_file: Some(file), ..Sources::default() })
+}
+
+fn refused(text: &str) -> String {
+    let (directory, sources) = project(text);
+    let error = Config::load(&sources).expect_err(text);
+    chain(&error).replace(directory.path().to_str().unwrap(), "DIR")
+}
+
+#[test]
+fn the_strongest_layer_wins_and_says_so() {
+    let (directory, mut sources) = project("[core]\nmax_concurrent_agents = 3\n[agent]\nturn_timeout = \"5m\"\n");
+    let user = directory.path().join("user.toml");
+    std::fs::write(&user, "[core]\nmax_concurrent_agents = 2\ndefault_branch_prefix = \"agent\"\n").unwrap();
+    sources.user_file = Some(user);
+    sources.environment = vec![
+        ("MISSIOND_AGENT_TURN_TIMEOUT".to_owned(), "90s".to_owned()),
+        ("MISSIOND_SESSION".to_owned(), "not a key".to_owned()),
+    ];
+    sources.overrides = vec![("security.default_policy".to_owned(), "strict".to_owned())];
+    let config = Config::load(&sources).unwrap();
+    let check = |name: &str, value: &str, origin: &str| {
+        let entry = config.get(name).unwrap();
+        assert_eq!(entry.value.to_string(), value, "{name}");
+        assert!(entry.origin.to_string().starts_with(origin), "{name}: {}", entry.origin);
+    };
+    check("core.max_concurrent_agents", "3", "project file");
+    check("core.default_branch_prefix", "\"agent\"", "user file");
+    check("agent.turn_timeout", "\"90s\"", "environment variable MISSIOND_AGENT_TURN_TIMEOUT");
+    check("security.default_policy", "\"strict\"", "command line");
+    check("worktree.naming_pattern", "\"{repo}-{issue_id}\"", "default");
+    let settings = Settings::from_config(&config, Path::new("/src/repo"), &|_| None).unwrap();
+    assert_eq!(settings.turn_timeout, Duration::from_secs(90));
+    assert_eq!(settings.workspace_base, Path::new("/src"));
+}
+
+#[test]
+fn every_default_fits_its_own_key() {
+    let config = Config::load(&Sources::default()).unwrap();
+    for key in KEYS {
+        assert_eq!(config.get(key.name).is_some(), key.default.is_some(), "{}", key.name);
+        if let Some(default) = key.default {
+            let (_directory, sources) = project(&format!("{} = {default}\n", key.name));
+            Config::load(&sources).unwrap_or_else(|error| panic!("{}: {}", key.name, chain(&error)));
+        }
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_refused_with_its_place_and_a_remedy() {
+    insta::assert_snapshot!(
+        [
+            "[core]\nmax_concurent_agents = 3\n",
+            "[cor]\nmax_concurrent_agents = 3\n",
+            "slots = []\n",
+            "[core]\nmax_concurrent_agents = 501\n",
+            "[core]\nmax_concurrent_agents = \"many\"\n",
+            "[agent]\nturn_timeout = \"0s\"\n",
+            "[agent]\nturn_timeout = \"soon\"\n",
+            "[security]\ndefault_policy = \"lax\"\n",
+            "[[slot]]\nid = \"a b\"\nagent = \"claude\"\n",
+            "[[slot]]\nid = \"a\"\nagent = \"claude\"\nrolle = \"x\"\n",
+            "[[slot]]\nid = \"a\"\nagent = \"claude\"\n[[slot]]\nid = \"a\"\nagent = \"claude\"\n",
+            "[core\n",
+            "[worktree]\nbase_path = \"a\\u0000b\"\n",
+        ]
+        .map(refused)
+        .join("\n")
+    );
+}
+
+#[test]
+fn paths_are_expanded_and_an_unset_variable_is_named() {
+    let settings = |text: &str| {
+        let (_directory, sources) = project(&format!("[worktree]\nbase_path = \"{text}\"\n"));
+        let config = Config::load(&sources).unwrap();
+        let variable = |name: &str| match name {
+            "HOME" => Some("/home/dev".to_owned()),
+            "WORK" => Some("work".to_owned()),
+            _ => None,
+        };
+        Settings::from_config(&config, Path::new("/src/repo"), &variable)
+    };
+    let check = |text: &str, expected: &str| {
+        assert_eq!(settings(text).unwrap().workspace_base, Path::new(expected), "{text}");
+    };
+    check("~/trees", "/home/dev/trees");
+    check("${HOME}/${WORK}/x", "/home/dev/work/x");
+    check("trees", "/src/repo/trees");
+    check("../../up", "/up");
+    check("/abs", "/abs");
+    let error = settings("${NOPE}/x").unwrap_err().to_string();
+    assert!(error.contains("NOPE") && error.contains("worktree.base_path"), "{error}");
+}
+
+#[test]
+fn setting_a_key_keeps_everything_else() {
+    let (directory, sources) = project("# ours\n[core]\nmax_concurrent_agents = 3 # enough\n\n[[slot]]\nid = \"a\"\nagent = \"claude\"\n");
+    let file = sources.project_file.clone().unwrap();
+    set_in_file(&file, "core.max_concurrent_agents", "7").unwrap();
+    set_in_file(&file, "agent.turn_timeout", "10m").unwrap();
+    insta::assert_snapshot!(std::fs::read_to_string(&file).unwrap());
+    let before = std::fs::read_to_string(&file).unwrap();
+    for (name, value) in [("core.nope", "1"), ("core.max_concurrent_agents", "0"), ("agent.turn_timeout", "x")] {
+        set_in_file(&file, name, value).expect_err(name);
+    }
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), before);
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1, "no file is left beside it");
+}

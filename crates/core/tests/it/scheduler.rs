@@ -1,0 +1,181 @@
+//! The scheduler's plan, as a function of what is known.
+
+use std::collections::HashMap;
+
+use jiff::{SignedDuration, Timestamp};
+use missiond_core::scheduler::{Decision, MAX_ATTEMPTS, State, plan};
+use missiond_core::{
+    AgentStatus, Lease, LeaseToken, NewTask, Slot, SlotConfig, SlotId, Task, TaskId, TaskStatus,
+};
+
+const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+fn task(prompt: &str) -> Task {
+    Task::queued(TaskId::generate(), NewTask::new(prompt), NOW)
+}
+
+fn slot(id: &str, role: &str) -> Slot {
+    let mut config = SlotConfig::new(id.parse().unwrap(), "scripted".parse().unwrap());
+    config.role = role.parse().unwrap();
+    Slot::vacant(config, NOW)
+}
+
+fn running(mut task: Task, slot: &str, until: Timestamp) -> Task {
+    task.status = TaskStatus::Running;
+    task.lease = Some(Lease { slot: slot.parse().unwrap(), token: LeaseToken(1), until });
+    task
+}
+
+fn state(live: Vec<Task>, slots: Vec<Slot>) -> State {
+    let dependencies = live.iter().map(|task| (task.id, task.status)).collect();
+    State { live, dependencies, slots, max_running: 10 }
+}
+
+fn lease(task: &Task, slot: &str) -> Decision {
+    Decision::Lease { task: task.id, slot: slot.parse().unwrap() }
+}
+
+#[test]
+fn first_come_first_served_unless_a_priority_says_otherwise() {
+    let (first, second, mut urgent) = (task("first"), task("second"), task("urgent"));
+    urgent.request.priority = 1;
+    let slots = vec![slot("a", "worker"), slot("b", "worker")];
+    let state = state(vec![first.clone(), second, urgent.clone()], slots);
+    assert_eq!(plan(&state, NOW), [lease(&urgent, "a"), lease(&first, "b")]);
+}
+
+#[test]
+fn roles_agents_and_drivers_are_met() {
+    let (mut review, mut other_agent) = (task("review"), task("codex"));
+    review.request.role = "reviewer".parse().unwrap();
+    other_agent.request.agent = Some("codex".parse().unwrap());
+    let plan = plan(
+        &state(
+            vec![review.clone(), other_agent.clone()],
+            vec![slot("w", "worker"), slot("r", "reviewer")],
+        ),
+        NOW,
+    );
+    assert!(plan.contains(&lease(&review, "r")), "{plan:?}");
+    let fails = |decision: &Decision| matches!(decision, Decision::Fail { task, reason } if *task == other_agent.id
+        && reason.contains("agent `codex`") && reason.contains("[[slot]]"));
+    assert!(plan.iter().any(fails), "{plan:?}");
+}
+
+#[test]
+fn the_cap_holds_and_a_held_slot_is_not_given_twice() {
+    let later = NOW + SignedDuration::from_secs(60);
+    let busy = running(task("busy"), "a", later);
+    let mut state = state(
+        vec![busy, task("x"), task("y")],
+        vec![slot("a", "worker"), slot("b", "worker"), slot("c", "worker")],
+    );
+    state.max_running = 2;
+    let plan = plan(&state, NOW);
+    assert_eq!(plan.len(), 1, "{plan:?}");
+    assert!(matches!(&plan[0], Decision::Lease { slot, .. } if *slot != "a".parse::<SlotId>().unwrap()));
+}
+
+#[test]
+fn a_lease_that_ended_is_taken_back_and_one_that_goes_on_is_not() {
+    let ended = running(task("ended"), "a", NOW);
+    let going_on = running(task("going on"), "b", NOW + SignedDuration::from_millis(1));
+    let plan = plan(&state(vec![ended.clone(), going_on], vec![slot("a", "worker"), slot("b", "worker")]), NOW);
+    assert_eq!(plan, [Decision::Requeue { task: ended.id }]);
+}
+
+#[test]
+fn dependencies_are_waited_for_and_their_failure_is_passed_on() {
+    let first = task("first");
+    let mut second = task("second");
+    second.request.depends_on = vec![first.id];
+    let mut state = state(vec![second.clone()], vec![slot("a", "worker")]);
+    for (status, expected) in [
+        (TaskStatus::Queued, vec![]),
+        (TaskStatus::Running, vec![]),
+        (TaskStatus::Done, vec![lease(&second, "a")]),
+    ] {
+        state.dependencies = HashMap::from([(first.id, status)]);
+        assert_eq!(plan(&state, NOW), expected, "{status}");
+    }
+    for status in [TaskStatus::Failed, TaskStatus::Cancelled] {
+        state.dependencies = HashMap::from([(first.id, status)]);
+        let plan = plan(&state, NOW);
+        assert!(matches!(&plan[..], [Decision::Fail { reason, .. }] if reason.contains(status.as_str())), "{plan:?}");
+    }
+}
+
+#[test]
+fn deadlines_and_endless_attempts_end_a_task() {
+    let mut late = task("late");
+    late.request.deadline = Some(NOW);
+    let mut endless = task("endless");
+    endless.attempts = MAX_ATTEMPTS;
+    let mut late_running = running(task("late and running"), "b", NOW + SignedDuration::from_secs(9));
+    late_running.request.deadline = Some(NOW);
+    let state = state(vec![late, endless, late_running], vec![slot("a", "worker"), slot("b", "worker")]);
+    let plan = plan(&state, NOW);
+    assert_eq!(plan.len(), 3);
+    assert!(plan.iter().all(|decision| matches!(decision, Decision::Fail { .. })), "{plan:?}");
+}
+
+#[test]
+fn a_slot_that_is_not_vacant_gets_nothing() {
+    for status in AgentStatus::ALL {
+        let mut occupied = slot("a", "worker");
+        occupied.status = status;
+        let state = state(vec![task("x")], vec![occupied]);
+        assert_eq!(!plan(&state, NOW).is_empty(), status.is_vacant(), "{status}");
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_plan_keeps_the_rules(
+        tasks in proptest::collection::vec((0_u8..3, -2_i32..3, 0_u8..4, 0_i64..4), 0..20),
+        slots in proptest::collection::vec((0_u8..3, proptest::bool::ANY), 0..8),
+        max_running in 0_usize..6,
+    ) {
+        let roles = ["worker", "reviewer", "planner"];
+        let slots: Vec<Slot> = slots.iter().enumerate().map(|(number, (role, vacant))| {
+            let mut slot = slot(&format!("s{number}"), roles[usize::from(*role)]);
+            if !vacant { slot.status = AgentStatus::Thinking; }
+            slot
+        }).collect();
+        let mut held = 0;
+        let live: Vec<Task> = tasks.iter().map(|(role, priority, holder, until)| {
+            let mut task = task("p");
+            task.request.role = roles[usize::from(*role)].parse().unwrap();
+            task.request.priority = *priority;
+            if usize::from(*holder) < slots.len() && held < slots.len() && *holder == 0 {
+                held += 1;
+                let until = NOW + SignedDuration::from_secs(*until - 1);
+                return running(task, &format!("s{}", held - 1), until);
+            }
+            task
+        }).collect();
+        let mut state = state(live, slots);
+        state.max_running = max_running;
+        let decisions = plan(&state, NOW);
+        proptest::prop_assert_eq!(&decisions, &plan(&state, NOW));
+        let mut tasks_seen = std::collections::HashSet::new();
+        let mut slots_seen = std::collections::HashSet::new();
+        let mut leased = 0;
+        for decision in &decisions {
+            let id = match decision {
+                Decision::Lease { task, slot } => {
+                    leased += 1;
+                    proptest::prop_assert!(slots_seen.insert(slot.clone()));
+                    let holds = |task: &Task| task.lease.as_ref().is_some_and(|lease| lease.slot == *slot);
+                    proptest::prop_assert!(!state.live.iter().any(holds));
+                    *task
+                }
+                Decision::Requeue { task } | Decision::Fail { task, .. } => *task,
+                other => panic!("{other:?}"),
+            };
+            proptest::prop_assert!(tasks_seen.insert(id));
+        }
+        let going_on = state.live.iter().filter(|task| task.lease.as_ref().is_some_and(|lease| lease.until > NOW)).count();
+        proptest::prop_assert!(leased == 0 || going_on + leased <= max_running);
+    }
+}

@@ -64,7 +64,7 @@ pub struct Row {
     pub text: String,
     /// Whether the terminal (not the program) broke the line here, so that the next row continues it.
     pub wrapped: bool,
-    /// The byte ranges of `text` that are drawn faint (placeholders, suggestions).
+    /// The byte ranges of `text` that are drawn faint or in grey (placeholders, suggestions).
     pub faint: Vec<Range<usize>>,
     /// The byte ranges of `text` that are drawn in reverse video (selections, a cursor the program draws itself).
     pub inverse: Vec<Range<usize>>,

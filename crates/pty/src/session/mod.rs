@@ -17,7 +17,9 @@ use tokio::time::Instant;
 pub use error::{SessionError, SpawnError, WaitError};
 pub use event::{Event, EventKind, ExitCause, ExitReport, Subscription};
 
-use shared::{FRAME_LIMIT, Shared};
+use shared::Shared;
+
+pub(crate) use shared::Changes;
 
 use crate::{Size, Snapshot};
 
@@ -187,7 +189,7 @@ impl PtySession {
         }
     }
 
-    pub(crate) fn changes(&self) -> shared::Changes {
+    pub(crate) fn changes(&self) -> Changes {
         self.shared.changes()
     }
 }
@@ -195,5 +197,3 @@ impl PtySession {
 fn pty_size(size: Size) -> PtySize {
     PtySize { rows: size.rows(), cols: size.cols(), pixel_width: 0, pixel_height: 0 }
 }
-
-pub(crate) use shared::Changes;

@@ -15,6 +15,8 @@ pub(super) struct Host {
     /// The rows from before an open synchronized update.
     pub(super) frame: Option<Arc<[Row]>>,
     synchronized: bool,
+    /// The columns that are seen, which may be fewer than the emulator has.
+    pub(super) cols: u16,
     focus_events: bool,
     color_scheme_reports: bool,
     kitty: Vec<u16>,
@@ -22,11 +24,12 @@ pub(super) struct Host {
 }
 
 impl Host {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(cols: u16) -> Self {
         Self {
             title: "".into(),
             frame: None,
             synchronized: false,
+            cols,
             focus_events: false,
             color_scheme_reports: false,
             kitty: Vec::new(),
@@ -40,7 +43,7 @@ impl Host {
 
     /// Forgets the modes that the emulator doesn't know, as a full reset of the terminal does.
     pub(super) fn reset(&mut self) {
-        *self = Self { title: Arc::clone(&self.title), feed: self.take_feed(), ..Self::new() };
+        *self = Self { title: Arc::clone(&self.title), feed: self.take_feed(), ..Self::new(self.cols) };
     }
 
     pub(super) fn modes(&self, screen: &vt100::Screen) -> Modes {
@@ -71,7 +74,7 @@ impl Host {
             1004 => self.focus_events = on,
             2026 => {
                 if on && !self.synchronized {
-                    self.frame = Some(rows::capture(screen));
+                    self.frame = Some(rows::capture(screen, self.cols));
                 } else if !on {
                     self.frame = None;
                 }

@@ -5,6 +5,7 @@ mod host;
 mod reply;
 mod rows;
 
+use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use crate::{Cursor, Modes, Row, Size, Snapshot};
@@ -27,17 +28,23 @@ use host::Host;
 pub struct Terminal {
     parser: Emulator,
     dcs: DcsScanner,
+    /// The beginning of a [`WIDENER`] at the end of the last feed.
+    held: Vec<u8>,
     size: Size,
 }
+
+/// U+FE0F, which asks for the emoji form of the character before it.
+const WIDENER: &[u8] = "\u{fe0f}".as_bytes();
 
 impl Terminal {
     /// Makes a blank terminal.
     #[must_use]
     pub fn new(size: Size) -> Self {
-        let (rows, cols) = size.nonzero();
+        let (rows, cols) = emulated(size);
         Self {
-            parser: Emulator(vt100::Parser::new_with_callbacks(rows, cols, 0, Host::new())),
+            parser: Emulator(vt100::Parser::new_with_callbacks(rows, cols, 0, Host::new(size.cols()))),
             dcs: DcsScanner::default(),
+            held: Vec::new(),
             size,
         }
     }
@@ -51,23 +58,52 @@ impl Terminal {
         // since programs count on replies in the order of their questions.
         while let Some((used, found)) = self.dcs.next(rest) {
             let (head, tail) = rest.split_at(used);
-            self.parser.0.process(head);
+            self.process(head);
             match found {
                 Found::Request(request) => self.parser.0.callbacks_mut().push_reply(&reply::to_dcs(&request)),
                 Found::Reset => self.parser.0.callbacks_mut().reset(),
             }
             rest = tail;
         }
-        self.parser.0.process(rest);
+        self.process(rest);
         self.parser.0.callbacks_mut().take_feed()
+    }
+
+    /// Lets the emulator process `bytes`, except for what it can't take.
+    ///
+    /// A variation selector that turns the character in the last column wide makes vt100 0.18.1 panic then or later;
+    /// there it is left out, and the character stays narrow.
+    fn process(&mut self, bytes: &[u8]) {
+        let joined;
+        let mut rest = match self.held.is_empty() {
+            true => bytes,
+            false => {
+                joined = [std::mem::take(&mut self.held).as_slice(), bytes].concat();
+                joined.as_slice()
+            }
+        };
+        while let Some(at) = rest.windows(WIDENER.len()).position(|window| window == WIDENER) {
+            self.parser.0.process(&rest[..at]);
+            let (_, cols) = self.parser.0.screen().size();
+            if self.parser.0.screen().cursor_position().1 < cols.get() {
+                self.parser.0.process(WIDENER);
+            }
+            rest = &rest[at + WIDENER.len()..];
+        }
+        let cut = (1..WIDENER.len()).rev().find(|n| rest.ends_with(&WIDENER[..*n])).unwrap_or(0);
+        let (rest, held) = rest.split_at(rest.len() - cut);
+        self.held.extend_from_slice(held);
+        self.parser.0.process(rest);
     }
 
     /// Changes the size. Rows are cut or filled with blanks; programs redraw on the signal that goes with it.
     pub fn resize(&mut self, size: Size) {
-        let (rows, cols) = size.nonzero();
+        let (rows, cols) = emulated(size);
         self.size = size;
         self.parser.0.set_size(rows, cols);
-        self.parser.0.callbacks_mut().frame = None;
+        let host = self.parser.0.callbacks_mut();
+        host.cols = size.cols();
+        host.frame = None;
     }
 
     /// What is on the screen. Its `seq` is 0 and `exit` empty: those belong to a session.
@@ -75,7 +111,7 @@ impl Terminal {
     pub fn snapshot(&self) -> Snapshot {
         let host = self.parser.0.callbacks();
         let screen = self.parser.0.screen();
-        let rows = host.frame.clone().unwrap_or_else(|| rows::capture(screen));
+        let rows = host.frame.clone().unwrap_or_else(|| rows::capture(screen, self.size.cols()));
         Snapshot {
             rows,
             title: Arc::clone(&host.title),
@@ -126,7 +162,7 @@ impl Terminal {
     /// The rows as they stand, also within a synchronized update.
     #[must_use]
     pub fn rows(&self) -> Arc<[Row]> {
-        rows::capture(self.parser.0.screen())
+        rows::capture(self.parser.0.screen(), self.size.cols())
     }
 
     /// Bytes that draw this screen, its modes and its title on a blank terminal of the same size.
@@ -141,6 +177,13 @@ impl Terminal {
         bytes.extend_from_slice(format!("\x1b]2;{}\x1b\\", self.title()).as_bytes());
         bytes
     }
+}
+
+/// The size given to the emulator. It panics when a character turns wide in the only column (vt100 0.18.1, a variation
+/// selector after a narrow symbol), so a screen of one column is a view of the first of two.
+fn emulated(size: Size) -> (NonZeroU16, NonZeroU16) {
+    let (rows, cols) = size.nonzero();
+    (rows, cols.max(NonZeroU16::MIN.saturating_add(1)))
 }
 
 /// What a piece of output asked of the terminal.

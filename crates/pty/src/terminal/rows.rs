@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use crate::Row;
 
-pub(super) fn capture(screen: &vt100::Screen) -> Arc<[Row]> {
-    let (rows, cols) = screen.size();
-    (0..rows.get()).map(|row| capture_row(screen, row, cols.get())).collect()
+/// The first `cols` columns of all rows.
+pub(super) fn capture(screen: &vt100::Screen, cols: u16) -> Arc<[Row]> {
+    (0..screen.size().0.get()).map(|row| capture_row(screen, row, cols)).collect()
 }
 
 fn capture_row(screen: &vt100::Screen, row: u16, cols: u16) -> Row {
@@ -29,7 +29,7 @@ fn capture_row(screen: &vt100::Screen, row: u16, cols: u16) -> Row {
         let start = out.text.len();
         out.text.push_str(text);
         let range = start..out.text.len();
-        if cell.dim() {
+        if cell.dim() || is_grey(cell.fgcolor()) {
             extend(&mut out.faint, range.clone());
         }
         if cell.inverse() {
@@ -37,6 +37,18 @@ fn capture_row(screen: &vt100::Screen, row: u16, cols: u16) -> Row {
         }
     }
     out
+}
+
+/// Many programs draw what is faint in grey instead.
+fn is_grey(color: vt100::Color) -> bool {
+    match color {
+        vt100::Color::Default => false,
+        vt100::Color::Idx(index) => index == 8 || (236..=249).contains(&index),
+        vt100::Color::Rgb(r, g, b) => {
+            let (low, high) = (r.min(g).min(b), r.max(g).max(b));
+            high - low <= 12 && (60..=190).contains(&high)
+        }
+    }
 }
 
 fn extend(ranges: &mut Vec<Range<usize>>, next: Range<usize>) {

@@ -205,7 +205,8 @@ proptest! {
                     prop_assert!(row.text.get(range.clone()).is_some(), "{:?}", row);
                 }
             }
-            missiond_pty::Profile::claude().observe(&snapshot);
+            let seen = missiond_pty::Profile::claude().observe(&snapshot);
+            prop_assert_eq!(seen.dialog.is_some(), seen.status == missiond_pty::Status::Confirming);
         }
     }
 

@@ -120,6 +120,7 @@ impl Repository {
 
     fn finish_checkout(&self, journal: &Journal) -> Result<Recovered> {
         let Journal { worktree, branch, from, to, .. } = journal;
+        journal.owner.end_leftovers()?;
         let (name, place) = (branch.to_string(), worktree.clone());
         let tip = self.commit_of(self.root(), &branch.full())?;
         let on_it = self.head_ref(worktree)?.as_deref() == Some(branch.full().as_str());

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use missiond_process::{Environment, Exit, RunError, SpawnSpec};
 
+use crate::owner::Owner;
 use crate::{Error, Result, Settings};
 
 /// Configuration no `git` of ours may take from the repository: what would run code that an agent can write,
@@ -203,6 +204,7 @@ impl Call<'_> {
         }
         spec.args.extend(self.args.iter().cloned());
         spec.env = self.environment();
+        spec.tag = Owner::this_process().tag();
         let finished = missiond_process::run(&spec, &self.input, settings.deadline, self.max_output)
             .map_err(|error| match error {
                 RunError::Deadline { .. } => {

@@ -320,6 +320,12 @@ pub enum Error {
         /// The end of what it wrote to stderr.
         stderr: String,
     },
+    /// A `git` that a dead process started can't be ended.
+    #[error("process {pid}, a git left by a process that has ended, doesn't end; look at it and try again")]
+    StillRunning {
+        /// Its process id.
+        pid: u32,
+    },
     /// Git printed something this crate can't read.
     #[error("`git {command}` printed something unexpected: {detail}")]
     UnexpectedOutput {
@@ -416,6 +422,7 @@ impl Error {
             Self::OutputTooLarge { .. }
             | Self::TimedOut { .. }
             | Self::Git { .. }
+            | Self::StillRunning { .. }
             | Self::UnexpectedOutput { .. }
             | Self::Damaged { .. }
             | Self::Io { .. }

@@ -1,7 +1,18 @@
 //! Which process did something, so that a later one can tell whether it still lives.
 
 use std::fs;
+use std::path::Path;
 use std::process;
+use std::time::Duration;
+
+use missiond_process::{SessionTag, tree};
+
+use crate::{Error, Result};
+
+/// The scope of the tag on every `git` of ours; the name after it tells which process started it.
+const SCOPE: &str = "missiond-git";
+/// How long the leftovers of a dead process may take to be gone.
+const LEFTOVERS_DEADLINE: Duration = Duration::from_secs(10);
 
 /// A process: its id, when it started (clock ticks after boot, proc(5) field 22) and during which boot.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +38,23 @@ impl Owner {
         match (self.is_alive(), name.trim()) {
             (true, name) => format!("process {} ({})", self.pid, name.escape_debug()),
             (false, _) => format!("process {}, which has ended", self.pid),
+        }
+    }
+
+    /// The tag by which the programs this process starts are found when it has died.
+    pub(crate) fn tag(&self) -> Option<SessionTag> {
+        SessionTag::new(SCOPE, &format!("{}-{}", self.pid, self.start)).ok()
+    }
+
+    /// Ends what this dead process started and waits until it is gone, so that nothing writes behind the back of
+    /// a recovery. Its guardian does the same, a moment later perhaps.
+    pub(crate) fn end_leftovers(&self) -> Result<()> {
+        let Some(tag) = self.tag() else { return Ok(()) };
+        let swept = tree::sweep(SCOPE, |other| *other != tag, LEFTOVERS_DEADLINE)
+            .map_err(Error::io("list", Path::new("/proc")))?;
+        match swept.iter().find(|process| !process.gone) {
+            Some(process) => Err(Error::StillRunning { pid: process.pid }),
+            None => Ok(()),
         }
     }
 

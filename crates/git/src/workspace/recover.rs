@@ -96,6 +96,10 @@ impl Repository {
         for (subject, stored) in Stored::load_all(self)? {
             match stored {
                 Ok(mut stored) if stored.is_abandoned() => {
+                    if let Err(error) = stored.owner.end_leftovers() {
+                        recovery.problems.push(Problem { subject, error });
+                        continue;
+                    }
                     stored.owner = Owner::this_process();
                     stored.store(self)?;
                     claimed.push(stored);

@@ -51,9 +51,10 @@ impl Stored {
         repo.common_dir().join("worktrees").join(&self.id)
     }
 
-    /// Where the directory is while it is made or removed: beside its place, so that a rename suffices.
+    /// Where the directory is while it is made or removed: beside its place, so that a rename suffices. Git derives
+    /// the id of the administrative directory from this name (and would replace a leading dot).
     pub(super) fn temporary(&self) -> PathBuf {
-        self.path.with_file_name(format!(".{}", self.id))
+        self.path.with_file_name(&self.id)
     }
 
     /// The message in the reflog that shows a branch to be ours.

@@ -122,7 +122,7 @@ impl Block {
     fn judge(self, profile: &Profile, rows: &[Row]) -> Option<Found> {
         let text = &rows[self.top..self.first_option];
         let header = text.first().map_or("", |row| row.text.trim()).to_owned();
-        let question = question(text);
+        let question = joined(&text[question_rows(profile, text)]);
         let body = joined(text);
         let facts = Facts {
             header: &header,
@@ -244,11 +244,16 @@ fn labels(
         .collect()
 }
 
-/// The last paragraph of a dialog's text, joined to one line.
-fn question(text: &[Row]) -> String {
+/// Where the last paragraph of a dialog's text stands.
+fn question_rows(profile: &Profile, text: &[Row]) -> Range<usize> {
     let end = text.iter().rposition(|row| !row.text.trim().is_empty()).map_or(0, |n| n + 1);
-    let start = text[..end].iter().rposition(|row| row.text.trim().is_empty()).map_or(0, |n| n + 1);
-    joined(&text[start..end])
+    let apart = |row: &Row| row.text.trim().is_empty() || is_divider(profile, row);
+    let start = text[..end].iter().rposition(apart).map_or(0, |n| n + 1);
+    start..end
+}
+
+fn is_divider(profile: &Profile, row: &Row) -> bool {
+    row.text.trim_start().starts_with(&profile.dialog.divider.repeat(3))
 }
 
 fn joined(rows: &[Row]) -> String {
@@ -273,7 +278,7 @@ fn argument(
         Argument::Body => {
             // The header is the first row, the question the last paragraph, and what lies between begins with the
             // command: its rows are solid, the description under it faint.
-            let end = text.iter().rposition(|row| row.text.trim().is_empty()).unwrap_or(text.len());
+            let end = question_rows(profile, text).start;
             let lines: Vec<&str> = text[1.min(end)..end]
                 .iter()
                 .skip_while(|row| row.text.trim().is_empty())
@@ -284,9 +289,8 @@ fn argument(
         }
         Argument::BetweenDividers => {
             let above = &rows[..block.first_option];
-            let divider = |row: &Row| row.text.trim_start().starts_with(&profile.dialog.divider.repeat(3));
-            let end = above.iter().rposition(divider)?;
-            let start = above[..end].iter().rposition(divider)?;
+            let end = above.iter().rposition(|row| is_divider(profile, row))?;
+            let start = above[..end].iter().rposition(|row| is_divider(profile, row))?;
             let lines: Vec<&str> = above[start + 1..end].iter().map(|row| row.text.trim_end()).collect();
             Some(lines.join("\n"))
         }

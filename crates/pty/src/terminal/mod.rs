@@ -28,7 +28,7 @@ use host::Host;
 pub struct Terminal {
     parser: Emulator,
     dcs: DcsScanner,
-    /// The beginning of a [`WIDENER`] at the end of the last feed.
+    /// The beginning of a character at the end of the last feed.
     held: Vec<u8>,
     size: Size,
 }
@@ -72,7 +72,8 @@ impl Terminal {
     /// Lets the emulator process `bytes`, except for what it can't take.
     ///
     /// A variation selector that turns the character in the last column wide makes vt100 0.18.1 panic then or later;
-    /// there it is left out, and the character stays narrow.
+    /// there it is left out, and the character stays narrow. A character that isn't whole yet waits for its rest: the
+    /// emulator's parser (vte 0.15.0) draws other things when one is cut.
     fn process(&mut self, bytes: &[u8]) {
         let joined;
         let mut rest = match self.held.is_empty() {
@@ -90,8 +91,7 @@ impl Terminal {
             }
             rest = &rest[at + WIDENER.len()..];
         }
-        let cut = (1..WIDENER.len()).rev().find(|n| rest.ends_with(&WIDENER[..*n])).unwrap_or(0);
-        let (rest, held) = rest.split_at(rest.len() - cut);
+        let (rest, held) = rest.split_at(rest.len() - unfinished(rest));
         self.held.extend_from_slice(held);
         self.parser.0.process(rest);
     }
@@ -177,6 +177,15 @@ impl Terminal {
         bytes.extend_from_slice(format!("\x1b]2;{}\x1b\\", self.title()).as_bytes());
         bytes
     }
+}
+
+/// How many bytes at the end are the beginning of a character.
+fn unfinished(bytes: &[u8]) -> usize {
+    let is_beginning = |n: &usize| {
+        let tail = &bytes[bytes.len() - n..];
+        std::str::from_utf8(tail).is_err_and(|error| error.valid_up_to() == 0 && error.error_len().is_none())
+    };
+    (1..=bytes.len().min(3)).find(is_beginning).unwrap_or(0)
 }
 
 /// The size given to the emulator. It panics when a character turns wide in the only column (vt100 0.18.1, a variation

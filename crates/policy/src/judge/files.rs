@@ -1,0 +1,179 @@
+use std::path::Path;
+
+use super::{Hit, Judge};
+use crate::{
+    path::{Access, Place, Protection},
+    preset::Act,
+    rule::Subject,
+    text::quoted,
+    tool::{Kind, PATH_ARGUMENTS},
+    verdict::{Decision, Risk, RuleId, Verdict},
+};
+
+/// Who names a path: a tool made for files, or a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum By {
+    Tool,
+    Command,
+}
+
+impl Judge<'_> {
+    /// A tool made for files.
+    pub(super) fn files(&self, whole: Option<Hit<'_>>) -> Verdict {
+        let access = if self.tool.kind == Kind::Write { Access::Write } else { Access::Read };
+        let mut verdict: Option<Verdict> = None;
+        let mut add = |next: Verdict| {
+            verdict = Some(match verdict.take() {
+                Some(before) => before.strictest(next),
+                None => next,
+            });
+        };
+        let mut named = false;
+        for key in PATH_ARGUMENTS {
+            match self.call.input.get(key) {
+                None => {}
+                Some(serde_json::Value::Null) if self.tool.kind == Kind::Search => {}
+                Some(value) => match value.as_str() {
+                    Some(path) => {
+                        named = true;
+                        add(self.path(path, &self.call.cwd, access, By::Tool, whole));
+                    }
+                    None => add(self.unreadable(&format!("the argument `{key}` isn't text"))),
+                },
+            }
+        }
+        if self.tool.kind == Kind::Search {
+            let start = PATH_ARGUMENTS.iter().find_map(|key| self.argument(key)).unwrap_or(".");
+            if !named {
+                add(self.path(".", &self.call.cwd, access, By::Tool, whole));
+            }
+            // A pattern may lead out of the directory it starts from.
+            let patterns: &[&str] =
+                if self.tool.name == "Glob" { &["pattern"] } else { &["glob", "include"] };
+            for pattern in patterns.iter().filter_map(|key| self.argument(key)) {
+                if pattern.contains("..") {
+                    add(self.settle(
+                        Act::GlobPath,
+                        whole,
+                        &format!("the pattern {} leads upwards", quoted(pattern)),
+                    ));
+                }
+                add(self.path(pattern, &self.call.cwd.join(start), access, By::Tool, whole));
+            }
+        } else if !named {
+            add(self.unreadable("no argument names a file"));
+        }
+        verdict.unwrap_or_else(|| self.unreadable("no argument names a file"))
+    }
+
+    /// One path, in every way a program might take it.
+    pub(super) fn path(
+        &self,
+        text: &str,
+        cwd: &Path,
+        access: Access,
+        by: By,
+        whole: Option<Hit<'_>>,
+    ) -> Verdict {
+        let verdict = self.reading(text, text, cwd, access, by, whole);
+        if by == By::Command {
+            return verdict;
+        }
+        // Tools may take spaces off, and `~` for the home directory.
+        let trimmed = text.trim();
+        let mut verdict = verdict;
+        if trimmed != text {
+            verdict = verdict.strictest(self.reading(trimmed, text, cwd, access, by, whole));
+        }
+        if trimmed == "~" || trimmed.starts_with("~/") {
+            let home = self.expanded(trimmed);
+            let home = home.as_deref().and_then(Path::to_str);
+            verdict = verdict.strictest(match home {
+                Some(home) => self.reading(home, text, cwd, access, by, whole),
+                None => self.settle(outside(access, by), whole, "`~` is used and there is no home directory"),
+            });
+        }
+        verdict
+    }
+
+    pub(super) fn reading(
+        &self,
+        text: &str,
+        shown: &str,
+        cwd: &Path,
+        access: Access,
+        by: By,
+        whole: Option<Hit<'_>>,
+    ) -> Verdict {
+        let located = match self.roots.locate(text, cwd, self.links) {
+            Ok(located) => located,
+            Err(error) => return self.settle(Act::BadPath, None, &format!("{}: {error}", quoted(shown))),
+        };
+        let standing = located.standing(access, &self.roots);
+        let subject = Subject::Path { access, located: &located, roots: &self.roots, links: self.links };
+        let hit = self.hit(subject);
+        // A rule for the whole tool or command allows a path too, but doesn't name it.
+        let hit = hit.or(whole
+            .filter(|hit| hit.rule.effect == Decision::Allow)
+            .map(|hit| Hit { named: false, ..hit }));
+        let (act, lies) = match standing.place {
+            Place::Workspace | Place::Temp => (inside(access), "the workspace or a temporary directory"),
+            Place::Elsewhere | Place::Protected(_) => {
+                (outside(access, by), "neither the workspace nor a temporary directory")
+            }
+        };
+        let verb = match access {
+            Access::Read => "reads",
+            Access::Write => "changes",
+            Access::Delete => "removes",
+        };
+        let verdict = self.settle(act, hit, &format!("{verb} {}, in {lies}", quoted(shown)));
+        let Some(protection) = standing.protection else { return verdict };
+        let act = protected(protection, access);
+        verdict.strictest(self.settle(act, hit, &format!("{verb} {}: {}", quoted(shown), act.row().what)))
+    }
+
+    pub(super) fn unreadable(&self, problem: &str) -> Verdict {
+        let row = Act::Unreadable.row();
+        Verdict {
+            decision: self.policies.preset.decides(row),
+            rule: Some(RuleId::new(self.policies.preset.as_str(), row.id)),
+            reason: format!("the call of {} can't be read: {problem}", quoted(&self.call.tool)),
+            risk: Risk::Medium,
+            part: None,
+        }
+    }
+}
+
+fn inside(access: Access) -> Act {
+    match access {
+        Access::Read => Act::ReadInside,
+        Access::Write => Act::WriteInside,
+        Access::Delete => Act::DeleteInside,
+    }
+}
+
+pub(super) fn outside(access: Access, by: By) -> Act {
+    match (access, by) {
+        (Access::Read, By::Tool) => Act::ReadOutside,
+        (Access::Read, By::Command) => Act::NamedOutside,
+        (Access::Write, _) => Act::WriteOutside,
+        (Access::Delete, _) => Act::DeleteOutside,
+    }
+}
+
+fn protected(protection: Protection, access: Access) -> Act {
+    match (protection, access) {
+        (Protection::Environment, Access::Read) => Act::SecretsFile,
+        (Protection::Environment, _) => Act::SecretsFileChange,
+        (Protection::StartupCode, _) => Act::StartupCode,
+        (Protection::ProjectPolicy, _) => Act::ProjectPolicy,
+        (Protection::Kernel, Access::Read) => Act::KernelRead,
+        (Protection::Kernel, _) => Act::KernelWrite,
+        (Protection::Git, _) => Act::GitInside,
+        (Protection::AgentSettings, _) => Act::AgentSettings,
+        (Protection::State, _) => Act::State,
+        (Protection::Credentials, _) => Act::Credentials,
+        (Protection::Root, _) => Act::Root,
+    }
+}

@@ -1,0 +1,168 @@
+//! From a call to its verdict.
+
+mod files;
+mod shell;
+mod web;
+
+use std::path::{Path, PathBuf};
+
+use crate::{
+    call::{Surroundings, ToolCall},
+    path::{Disk, Links, Roots},
+    policy::Policies,
+    preset::{Act, Lift},
+    rule::{Rule, Subject},
+    text::quoted,
+    tool::{Kind, Tool},
+    verdict::{Decision, Risk, RuleId, Verdict},
+};
+
+impl Policies {
+    /// Judges a call, resolving symbolic links on this machine's disk at this moment.
+    ///
+    /// Never fails: what can't be judged is asked or denied, with the reason in the verdict.
+    #[must_use]
+    pub fn judge(&self, call: &ToolCall, surroundings: &Surroundings) -> Verdict {
+        self.judge_with(call, surroundings, &Disk)
+    }
+
+    /// Judges a call over any file system; a pure function of its arguments and of what `links` says.
+    #[must_use]
+    pub fn judge_with(&self, call: &ToolCall, surroundings: &Surroundings, links: &dyn Links) -> Verdict {
+        let verdict = match Roots::new(surroundings, links) {
+            Ok(roots) => {
+                let tool = Tool::named(&call.tool);
+                Judge { policies: self, call, surroundings, roots, links, tool }.judge()
+            }
+            Err(error) => {
+                let reason = format!("the directories this agent works in can't be judged: {error}");
+                Verdict::new(Decision::Deny, Risk::High, reason)
+            }
+        };
+        if surroundings.can_ask { verdict } else { verdict.when_nobody_can_answer() }
+    }
+}
+
+struct Judge<'a> {
+    policies: &'a Policies,
+    call: &'a ToolCall,
+    surroundings: &'a Surroundings,
+    roots: Roots,
+    links: &'a dyn Links,
+    tool: Tool,
+}
+
+/// A rule that speaks of what is judged, and whether it names just that.
+#[derive(Clone, Copy)]
+struct Hit<'a> {
+    rule: &'a Rule,
+    named: bool,
+}
+
+impl<'a> Judge<'a> {
+    fn judge(&self) -> Verdict {
+        let whole = self.hit(Subject::Tool(&self.tool));
+        let verdict = match self.tool.kind {
+            Kind::Shell => self.shell(whole),
+            Kind::Read | Kind::Write | Kind::Search => self.files(whole),
+            Kind::Fetch => self.fetch(whole),
+            Kind::WebSearch => self.settle(Act::Network, whole, "a search engine is asked"),
+            Kind::Subagent => {
+                let name = ["subagent_type", "agent_type", "name"];
+                let name = name.iter().find_map(|key| self.call.input.get(key)?.as_str()).unwrap_or_default();
+                self.settle(
+                    Act::Helper,
+                    self.hit(Subject::Agent(name)).or(whole),
+                    "a helper agent is started",
+                )
+            }
+            Kind::Bookkeeping => self.settle(Act::Lists, whole, "the agent keeps its own lists"),
+            Kind::Person => self.settle(Act::Person, whole, "a person is asked something"),
+            Kind::Unknown if self.call.tool.trim().is_empty() => {
+                self.settle(Act::Unreadable, whole, "the tool has no name")
+            }
+            Kind::Unknown => self.settle(
+                Act::UnknownTool,
+                whole,
+                &format!("the tool {} isn't known", quoted(&self.call.tool)),
+            ),
+        };
+        // A rule about the tool itself restricts whatever its arguments are.
+        match whole.filter(|hit| hit.rule.effect != Decision::Allow) {
+            Some(hit) => by_rule(hit.rule).strictest(verdict),
+            None => verdict,
+        }
+    }
+
+    /// The strictest rule that speaks of the subject.
+    fn hit(&self, subject: Subject<'_>) -> Option<Hit<'a>> {
+        let restricting = self.policies.denies.iter().chain(&self.policies.asks);
+        let rule = restricting
+            .into_iter()
+            .find(|rule| rule.matcher.touches(subject))
+            .or_else(|| self.policies.allows.iter().find(|rule| rule.matcher.covers(subject)))?;
+        Some(Hit { rule, named: rule.matcher.is_specific() })
+    }
+
+    /// Weighs a rule against the preset's row.
+    fn settle(&self, act: Act, hit: Option<Hit<'_>>, detail: &str) -> Verdict {
+        let row = act.row();
+        let preset = self.policies.preset;
+        let mut decision = preset.decides(row);
+        if row.lift == Lift::Default {
+            decision = decision.max(self.policies.default.unwrap_or(decision));
+        }
+        let by_preset = Verdict {
+            decision,
+            rule: Some(RuleId::new(preset.as_str(), row.id)),
+            reason: detail.to_owned(),
+            risk: row.risk,
+            part: None,
+        };
+        let Some(Hit { rule, named }) = hit else { return by_preset };
+        match rule.effect {
+            Decision::Deny => by_rule(rule),
+            Decision::Ask if decision == Decision::Deny && !self.is_default(row.lift, decision) => by_preset,
+            Decision::Ask => by_rule(rule),
+            Decision::Allow => {
+                let lifts = match row.lift {
+                    Lift::Default | Lift::Rule => true,
+                    Lift::Named => named,
+                    Lift::Never => false,
+                };
+                let final_deny = decision == Decision::Deny && !self.is_default(row.lift, decision);
+                if decision == Decision::Allow || (lifts && !final_deny) { by_rule(rule) } else { by_preset }
+            }
+        }
+    }
+
+    /// Whether the decision is only the policy's default, which any rule goes before.
+    fn is_default(&self, lift: Lift, decision: Decision) -> bool {
+        lift == Lift::Default && self.policies.default == Some(decision)
+    }
+
+    /// An argument that should be text.
+    fn argument(&self, key: &str) -> Option<&'a str> {
+        self.call.input.get(key)?.as_str()
+    }
+
+    fn home(&self) -> Option<&Path> {
+        self.surroundings.home.as_deref()
+    }
+
+    /// The path with a leading `~` replaced; `None` where there is no home.
+    fn expanded(&self, text: &str) -> Option<PathBuf> {
+        Some(self.home()?.join(text.strip_prefix('~')?.trim_start_matches('/')))
+    }
+}
+
+fn by_rule(rule: &Rule) -> Verdict {
+    let verb = match rule.effect {
+        Decision::Allow => "allows",
+        Decision::Ask => "asks before",
+        Decision::Deny => "denies",
+    };
+    let reason =
+        rule.reason.clone().unwrap_or_else(|| format!("the rule {} {verb} this", quoted(&rule.pattern)));
+    Verdict { decision: rule.effect, rule: Some(rule.id.clone()), reason, risk: rule.risk, part: None }
+}

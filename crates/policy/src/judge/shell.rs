@@ -1,0 +1,301 @@
+use std::path::{Path, PathBuf};
+
+use super::{
+    Hit, Judge, by_rule,
+    files::{By, outside},
+};
+use crate::{
+    path::{Access, could_be_protected},
+    preset::Act,
+    rule::Subject,
+    shell::{
+        Command, Effect, Join, MAX_COMMAND_BYTES, Script, Word, everything_that_might_run, is_assignment,
+        is_keyword, lex, likely_paths, program, read, risks,
+    },
+    text::{quoted, shown},
+    tool::COMMAND_ARGUMENTS,
+    verdict::{Decision, Verdict},
+};
+
+/// The most directories a command may turn out to run in.
+const MAX_DIRECTORIES: usize = 8;
+
+/// The directories a command may run in; `None` where they can't be told.
+type Directories = Option<Vec<PathBuf>>;
+
+impl Judge<'_> {
+    /// A tool that runs a shell command.
+    pub(super) fn shell(&self, whole: Option<Hit<'_>>) -> Verdict {
+        let text = match self.command_text() {
+            Ok(text) => text,
+            Err(verdict) => return *verdict,
+        };
+        if text.len() > MAX_COMMAND_BYTES {
+            let problem = format!("the command is longer than {MAX_COMMAND_BYTES} bytes; put it into a file");
+            return self.settle(Act::TooComplex, None, &problem);
+        }
+        let script = lex(&text);
+        let Some(candidates) = everything_that_might_run(&script) else {
+            return self.settle(Act::TooComplex, None, "too many commands are hidden in this one");
+        };
+        let directories = self.directories(&script);
+        let compound = script.commands.len() > 1;
+        let mut verdict = self.plainness(&script);
+        let mut add = |next: Verdict, part: &Command, alone: bool| {
+            let next = if alone { next } else { Verdict { part: Some(part.shown()), ..next } };
+            verdict = Some(match verdict.take() {
+                Some(before) => before.strictest(next),
+                None => next,
+            });
+        };
+        for candidate in &candidates {
+            let here = directories[candidate.top].as_deref().unwrap_or_default();
+            for next in self.restrictions(&candidate.command, here, whole) {
+                let alone = !compound && candidate.command.words == script.commands[candidate.top].words;
+                add(next, &candidate.command, alone);
+            }
+        }
+        if script.problem.is_none() {
+            for (command, directories) in script.commands.iter().zip(&directories) {
+                add(self.plain(command, directories.as_deref(), whole), command, !compound);
+            }
+        }
+        verdict.unwrap_or_else(|| self.unreadable("the command is empty"))
+    }
+
+    fn command_text(&self) -> Result<String, Box<Verdict>> {
+        let found = COMMAND_ARGUMENTS.iter().filter_map(|key| self.call.input.get(key));
+        let values: Vec<_> = found.collect();
+        let [value] = values.as_slice() else {
+            return Err(Box::new(self.unreadable("there isn't exactly one argument with a command")));
+        };
+        if !self.call.cwd.is_absolute() {
+            return Err(Box::new(self.settle(
+                Act::BadPath,
+                None,
+                "the directory the command runs in isn't absolute",
+            )));
+        }
+        match value {
+            serde_json::Value::String(text) => Ok(text.clone()),
+            // Words for `execve`. Quoted, they say the same to the lexer, which then needs no second way.
+            serde_json::Value::Array(words) if words.iter().all(serde_json::Value::is_string) => {
+                let words = words.iter().filter_map(|word| word.as_str());
+                Ok(words
+                    .map(|word| format!("'{}'", word.replace('\'', "'\\''")))
+                    .collect::<Vec<_>>()
+                    .join(" "))
+            }
+            _ => Err(Box::new(self.unreadable("the command isn't text"))),
+        }
+    }
+
+    /// What is wrong with the script as a whole: that it isn't plain words.
+    fn plainness(&self, script: &Script) -> Option<Verdict> {
+        let at_start = script.commands.iter().find_map(|command| {
+            let Some(word) = command.words.first() else {
+                return Some("a redirection without a command".to_owned());
+            };
+            if is_assignment(&word.text) {
+                Some(format!("{} sets a variable before the command", quoted(&word.text)))
+            } else if is_keyword(&word.text) {
+                Some(format!("{} is a word of the shell's language", quoted(&word.text)))
+            } else if word.glob || word.tilde || word.text.is_empty() {
+                Some(format!("{} isn't the name of a command", quoted(&word.text)))
+            } else {
+                None
+            }
+        });
+        let problem = script.problem.clone().or(at_start)?;
+        Some(self.settle(Act::NotPlain, None, &format!("the command isn't plain words: {problem}")))
+    }
+
+    /// What restricts a command that might run: rules, dangers, and paths nobody may touch. Nothing here allows.
+    fn restrictions(&self, command: &Command, here: &[PathBuf], whole: Option<Hit<'_>>) -> Vec<Verdict> {
+        let mut found = Vec::new();
+        let loose = loose_forms(&command.words);
+        let hit = self.hit(Subject::Command { exact: &[], loose: &loose });
+        found.extend(hit.filter(|hit| hit.rule.effect != Decision::Allow).map(|hit| by_rule(hit.rule)));
+        for (act, detail) in risks(command, &self.surroundings.own_pids) {
+            found.push(self.settle(act, None, &detail));
+        }
+        let mut paths = match read(&command.words) {
+            Effect::Known(known) => known.paths,
+            Effect::Guessed(..) => likely_paths(command),
+        };
+        for (writes, word) in &command.redirects {
+            paths.push((if *writes { Access::Write } else { Access::Read }, word.clone()));
+        }
+        for (access, word) in paths.iter().filter(|(_, word)| word.known && !word.text.is_empty()) {
+            for cwd in here {
+                found.push(self.word(word, cwd, *access, whole));
+            }
+        }
+        // What is asked only by the preset doesn't count: the plain reading asks that itself, and what isn't plain
+        // is asked anyway.
+        found.retain(|verdict| {
+            let by_a_rule = verdict.rule.as_ref().is_some_and(|id| !self.is_preset(id.as_str()));
+            verdict.decision == Decision::Deny || (verdict.decision == Decision::Ask && by_a_rule)
+        });
+        found
+    }
+
+    fn is_preset(&self, id: &str) -> bool {
+        id.split('/').next() == Some(self.policies.preset.as_str())
+    }
+
+    /// A command of plain words.
+    fn plain(&self, command: &Command, here: Option<&[PathBuf]>, whole: Option<Hit<'_>>) -> Verdict {
+        let exact = [exact_form(&command.words)];
+        let loose = loose_forms(&command.words);
+        let hit = self.hit(Subject::Command { exact: &exact, loose: &loose }).or(whole);
+        let Some(here) = here else {
+            return self.settle(Act::NotPlain, None, "the directory this runs in can't be told");
+        };
+        let (mut verdict, paths, directory, act) = match read(&command.words) {
+            Effect::Known(known) => {
+                let detail = format!("{}: {}", quoted(&program(&command.words)), known.act.row().what);
+                (self.settle(known.act, hit, &detail), known.paths, known.directory, known.act)
+            }
+            Effect::Guessed(act, why) => {
+                (self.settle(act, hit, &shown(&why)), likely_paths(command), None, act)
+            }
+        };
+        for cwd in here {
+            let start = match &directory {
+                Some(word) => {
+                    verdict = verdict.strictest(self.word(word, cwd, Access::Read, hit));
+                    self.target(word, cwd)
+                }
+                None => cwd.clone(),
+            };
+            // Where it runs counts as much as what it names.
+            let access = match act {
+                Act::Build | Act::LocalGit | Act::OwnRemote => Access::Write,
+                _ => Access::Read,
+            };
+            let place = start.to_string_lossy();
+            verdict = verdict.strictest(self.reading(&place, &place, &start, access, By::Command, hit));
+            for (access, word) in &paths {
+                verdict = verdict.strictest(self.word(word, &start, *access, hit));
+            }
+        }
+        verdict
+    }
+
+    /// One word that names a file.
+    fn word(&self, word: &Word, cwd: &Path, access: Access, whole: Option<Hit<'_>>) -> Verdict {
+        if word.text.is_empty() {
+            // The empty name names nothing, and programs refuse it.
+            return self.settle(Act::Inspect, None, "an empty word");
+        }
+        let expanded = if word.tilde {
+            match self.expanded(&word.text).map(|path| path.to_string_lossy().into_owned()) {
+                Some(path) => path,
+                None => {
+                    return self.settle(
+                        outside(access, By::Command),
+                        whole,
+                        "`~` is used and there is no home directory",
+                    );
+                }
+            }
+        } else {
+            word.text.clone()
+        };
+        let verdict = self.reading(&expanded, &word.text, cwd, access, By::Command, whole);
+        if word.glob && !is_tame(&word.text, access) {
+            let detail = format!("what {} matches can't be known", quoted(&word.text));
+            return verdict.strictest(self.settle(Act::GlobPath, whole, &detail));
+        }
+        verdict
+    }
+
+    /// Where `cd` with this word leads.
+    fn target(&self, word: &Word, cwd: &Path) -> PathBuf {
+        let expanded = if word.tilde { self.expanded(&word.text) } else { None };
+        cwd.join(expanded.unwrap_or_else(|| PathBuf::from(&word.text)))
+    }
+
+    /// The directories each command of the script may run in.
+    fn directories(&self, script: &Script) -> Vec<Directories> {
+        let mut all = vec![];
+        // Where the line may be now, and where it is if everything since the last `;` went well.
+        let mut anywhere: Directories = Some(vec![self.call.cwd.clone()]);
+        let mut succeeded = anywhere.clone();
+        for command in &script.commands {
+            let here = if command.join == Join::And { succeeded.clone() } else { anywhere.clone() };
+            all.push(here.clone());
+            succeeded.clone_from(&here);
+            if program(&command.words) != "cd" {
+                continue;
+            }
+            let there = here.and_then(|here| self.changed(&command.words[1..], &here));
+            succeeded.clone_from(&there);
+            anywhere = anywhere.zip(there).map(|(mut before, after)| {
+                before.extend(after);
+                before.sort();
+                before.dedup();
+                before
+            });
+            anywhere = anywhere.filter(|directories| directories.len() <= MAX_DIRECTORIES);
+        }
+        all
+    }
+
+    fn changed(&self, words: &[Word], here: &[PathBuf]) -> Directories {
+        let mut words = words.iter().filter(|word| !["-P", "-L", "--"].contains(&word.text.as_str()));
+        match (words.next(), words.next()) {
+            (None, None) => Some(vec![self.home()?.to_owned()]),
+            (Some(word), None) if word.known && !word.glob && !word.text.starts_with('-') => {
+                Some(here.iter().map(|cwd| self.target(word, cwd)).collect())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Whether a wildcard can only match files that it may: reading, in one known directory, names that don't start
+/// with a dot and end in a way no protected file does.
+fn is_tame(text: &str, access: Access) -> bool {
+    let (directory, name) = text.rsplit_once('/').unwrap_or(("", text));
+    let wild = ['*', '?', '['];
+    access == Access::Read
+        && !directory.contains(wild)
+        && !name.starts_with('.')
+        && name
+            .rsplit_once('.')
+            .is_some_and(|(_, ending)| !ending.contains(wild) && !could_be_protected(ending))
+}
+
+/// The command as an allow rule sees it: a word with a space in it can't pass for two.
+fn exact_form(words: &[Word]) -> String {
+    words.iter().map(|word| in_quotes(&word.text)).collect::<Vec<_>>().join(" ")
+}
+
+/// The command in every spelling a restriction is held against.
+fn loose_forms(words: &[Word]) -> Vec<String> {
+    let texts: Vec<&str> = words.iter().map(|word| word.text.as_str()).collect();
+    let Some((first, rest)) = texts.split_first() else { return Vec::new() };
+    let mut forms = vec![texts.join(" "), exact_form(words)];
+    let name = first.rsplit('/').next().unwrap_or(first);
+    if name != *first {
+        forms.push([&[name], rest].concat().join(" "));
+    }
+    if name == "git" {
+        let mut at = 0;
+        while let Some(option) = rest.get(at).filter(|word| word.starts_with('-')) {
+            let takes_value =
+                ["-C", "-c", "--git-dir", "--work-tree", "--namespace", "--exec-path", "--config-env"];
+            at += if takes_value.contains(option) { 2 } else { 1 };
+        }
+        if at > 0 && at <= rest.len() {
+            forms.push([&["git"], &rest[at..]].concat().join(" "));
+        }
+    }
+    forms
+}
+
+fn in_quotes(text: &str) -> String {
+    if text.is_empty() || text.contains(char::is_whitespace) { format!("'{text}'") } else { text.to_owned() }
+}

@@ -1,0 +1,93 @@
+use std::{
+    ffi::OsString,
+    fmt, fs,
+    path::{Component, Path, PathBuf},
+};
+
+use super::{MAX_PATH_BYTES, place::PathError};
+
+/// As many links as Linux follows in one path.
+const MAX_LINKS: usize = 40;
+
+/// What a path judge needs to know of the file system. The judge itself does no other input or output.
+pub trait Links: fmt::Debug {
+    /// Where the symbolic link leads, as it is written in the link; `None` for everything that isn't a link,
+    /// doesn't exist or can't be looked at. The path is absolute and its parent holds no link.
+    fn target(&self, path: &Path) -> Option<PathBuf>;
+}
+
+/// The file system of this machine.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Disk;
+
+impl Links for Disk {
+    fn target(&self, path: &Path) -> Option<PathBuf> {
+        fs::read_link(path).ok()
+    }
+}
+
+/// A file system without symbolic links: paths are judged as they are written.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoLinks;
+
+impl Links for NoLinks {
+    fn target(&self, _: &Path) -> Option<PathBuf> {
+        None
+    }
+}
+
+/// The path as the kernel would walk it: links followed where they stand, `..` relative to where they led.
+pub(super) fn walked(path: &Path, links: &dyn Links) -> Result<PathBuf, PathError> {
+    let mut done = PathBuf::from("/");
+    let mut todo: Vec<OsString> = Vec::new();
+    push_components(&mut todo, path);
+    let mut followed = 0;
+    while let Some(name) = todo.pop() {
+        if name == ".." {
+            done.pop();
+            continue;
+        }
+        let next = done.join(&name);
+        let Some(target) = links.target(&next) else {
+            done = next;
+            continue;
+        };
+        followed += 1;
+        if followed > MAX_LINKS {
+            return Err(PathError::Loop);
+        }
+        if target.as_os_str().len() > MAX_PATH_BYTES {
+            return Err(PathError::TooLong);
+        }
+        if target.is_absolute() {
+            done = PathBuf::from("/");
+        }
+        push_components(&mut todo, &target);
+    }
+    Ok(done)
+}
+
+/// The path with `.` and `..` taken out by spelling alone.
+pub(super) fn spelled(path: &Path) -> PathBuf {
+    let mut done = PathBuf::from("/");
+    for component in path.components() {
+        match component {
+            Component::ParentDir => {
+                done.pop();
+            }
+            Component::Normal(name) => done.push(name),
+            Component::RootDir | Component::CurDir | Component::Prefix(_) => {}
+        }
+    }
+    done
+}
+
+fn push_components(todo: &mut Vec<OsString>, path: &Path) {
+    let at = todo.len();
+    todo.extend(path.components().filter_map(|component| match component {
+        Component::Normal(name) => Some(name.to_owned()),
+        Component::ParentDir => Some("..".into()),
+        Component::RootDir | Component::CurDir | Component::Prefix(_) => None,
+    }));
+    todo[at..].reverse();
+}

@@ -1,0 +1,151 @@
+use std::path::{Component, Path, PathBuf};
+
+use globset::{GlobBuilder, GlobMatcher};
+
+use crate::path::{Links, Located, Roots, check_text};
+
+/// A pattern for paths, written like a line of `.gitignore`: a pattern that names a directory covers what is in
+/// it, and one without a slash matches at any depth.
+#[derive(Debug, Clone)]
+pub(crate) struct PathPattern {
+    anchor: Anchor,
+    /// The components before the first wildcard.
+    literal: PathBuf,
+    /// The rest; `None` where the literal part is all.
+    rest: Option<Glob>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Anchor {
+    /// `//x`: the root of the file system.
+    System,
+    /// `~/x`.
+    Home,
+    /// `/x`: the workspace. A rule that restricts takes it for an absolute path too, since that is how people
+    /// misread it.
+    WorkspaceOrSystem,
+    /// `x`, `./x`.
+    Workspace,
+}
+
+#[derive(Debug, Clone)]
+struct Glob {
+    exact: GlobMatcher,
+    any_case: GlobMatcher,
+}
+
+impl PathPattern {
+    pub(super) fn parse(pattern: &str) -> Result<Self, String> {
+        check_text(pattern).map_err(|error| error.to_string())?;
+        let (anchor, rest) = if let Some(rest) = pattern.strip_prefix("//") {
+            (Anchor::System, rest)
+        } else if pattern == "~" {
+            (Anchor::Home, "")
+        } else if let Some(rest) = pattern.strip_prefix("~/") {
+            (Anchor::Home, rest)
+        } else if pattern.starts_with('~') {
+            return Err("only `~/` stands for a home directory; write another one out".to_owned());
+        } else if let Some(rest) = pattern.strip_prefix('/') {
+            (Anchor::WorkspaceOrSystem, rest)
+        } else {
+            (Anchor::Workspace, pattern)
+        };
+        let relative = matches!(anchor, Anchor::Workspace) && !pattern.starts_with("./");
+        let mut components: Vec<&str> =
+            rest.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+        if components.contains(&"..") {
+            return Err(
+                "`..` can't be used in a pattern; write `//` and the absolute path, or `~/`".to_owned()
+            );
+        }
+        while components.last() == Some(&"**") {
+            components.pop();
+        }
+        // As in `.gitignore`: only a pattern with a slash is tied to its directory.
+        if relative && components.len() == 1 && !rest.trim_end_matches('/').contains('/') {
+            components.insert(0, "**");
+        }
+        let literals =
+            components.iter().take_while(|part| !part.contains(['*', '?', '[', '{', '\\'])).count();
+        let literal = components[..literals].iter().collect();
+        let rest = &components[literals..];
+        let rest = if rest.is_empty() { None } else { Some(Glob::new(&rest.join("/"))?) };
+        Ok(Self { anchor, literal, rest })
+    }
+
+    /// Whether every reading of the path matches: for rules that allow.
+    pub(crate) fn covers(&self, path: &Located, roots: &Roots) -> bool {
+        let base = match self.anchor {
+            Anchor::System => Some(Path::new("/")),
+            Anchor::Home => roots.home.first().map(PathBuf::as_path),
+            Anchor::Workspace | Anchor::WorkspaceOrSystem => roots.workspace.first().map(PathBuf::as_path),
+        };
+        base.is_some_and(|base| {
+            let start = base.join(&self.literal);
+            path.reached
+                .iter()
+                .all(|path| path.strip_prefix(&start).is_ok_and(|below| self.rest_matches(below, false)))
+        })
+    }
+
+    /// Whether any reading of the path matches, in any case and through any link: for rules that restrict.
+    pub(crate) fn touches(&self, path: &Located, roots: &Roots, links: &dyn Links) -> bool {
+        let system = [PathBuf::from("/")];
+        let bases: Vec<&PathBuf> = match self.anchor {
+            Anchor::System => system.iter().collect(),
+            Anchor::Home => roots.home.iter().collect(),
+            Anchor::Workspace => roots.workspace.iter().chain(&roots.project_root).collect(),
+            Anchor::WorkspaceOrSystem => {
+                roots.workspace.iter().chain(&roots.project_root).chain(&system).collect()
+            }
+        };
+        bases.into_iter().any(|base| {
+            let spelled = base.join(&self.literal);
+            // The pattern may name a directory by a link, and the path by where the link leads.
+            let walked = spelled.to_str().and_then(|text| roots.locate(text, base, links).ok());
+            let starts = walked.into_iter().flat_map(|located| located.reached).chain([spelled]);
+            starts.into_iter().any(|start| {
+                let readings = path.reached.iter().chain([&path.spelled]);
+                readings.into_iter().any(|path| {
+                    below_in_any_case(path, &start).is_some_and(|below| self.rest_matches(&below, true))
+                })
+            })
+        })
+    }
+
+    fn rest_matches(&self, below: &Path, any_case: bool) -> bool {
+        let Some(glob) = &self.rest else { return true };
+        let matcher = if any_case { &glob.any_case } else { &glob.exact };
+        below.ancestors().take_while(|path| !path.as_os_str().is_empty()).any(|path| matcher.is_match(path))
+    }
+}
+
+impl Glob {
+    fn new(pattern: &str) -> Result<Self, String> {
+        let build = |any_case| {
+            let mut builder = GlobBuilder::new(pattern);
+            builder.literal_separator(true).backslash_escape(true).case_insensitive(any_case);
+            builder.build().map(|glob| glob.compile_matcher()).map_err(|error| error.kind().to_string())
+        };
+        Ok(Self { exact: build(false)?, any_case: build(true)? })
+    }
+}
+
+/// What is left of the path below `start`, when their components differ in case at most.
+fn below_in_any_case(path: &Path, start: &Path) -> Option<PathBuf> {
+    let mut rest = path.components();
+    for expected in start.components() {
+        let found = rest.next()?;
+        let same = match (found, expected) {
+            (Component::Normal(found), Component::Normal(expected)) => {
+                found == expected
+                    || found.to_string_lossy().to_lowercase() == expected.to_string_lossy().to_lowercase()
+            }
+            (found, expected) => found == expected,
+        };
+        if !same {
+            return None;
+        }
+    }
+    Some(rest.as_path().to_owned())
+}

@@ -1,0 +1,314 @@
+//! What a command would do that no preset lets pass, found by its words alone.
+
+use super::{
+    lex::{Command, Word},
+    walk::base,
+};
+use crate::{path::Access, preset::Act};
+
+const PRIVILEGE: &[&str] = &[
+    "sudo",
+    "sudoedit",
+    "doas",
+    "su",
+    "pkexec",
+    "runuser",
+    "visudo",
+    "passwd",
+    "chpasswd",
+    "useradd",
+    "userdel",
+    "usermod",
+    "adduser",
+    "deluser",
+    "groupadd",
+    "groupdel",
+    "groupmod",
+    "umount",
+    "insmod",
+    "rmmod",
+    "modprobe",
+    "chroot",
+    "nsenter",
+    "setcap",
+    "iptables",
+    "ip6tables",
+    "nft",
+    "ufw",
+    "kexec",
+    "swapon",
+    "swapoff",
+    "losetup",
+    "setenforce",
+    "machinectl",
+];
+
+const DEVICE: &[&str] = &[
+    "mkfs",
+    "mke2fs",
+    "mkswap",
+    "fdisk",
+    "sfdisk",
+    "cfdisk",
+    "gdisk",
+    "sgdisk",
+    "parted",
+    "wipefs",
+    "blkdiscard",
+    "cryptsetup",
+    "hdparm",
+    "badblocks",
+    "mdadm",
+    "pvcreate",
+    "pvremove",
+    "vgremove",
+    "lvremove",
+    "zpool",
+];
+
+const SHUTDOWN: &[&str] = &["shutdown", "reboot", "halt", "poweroff", "telinit"];
+
+/// Commands that read a script from one of their words.
+const SCRIPTED: &[&str] = &[
+    "sh",
+    "bash",
+    "zsh",
+    "dash",
+    "ksh",
+    "ash",
+    "fish",
+    "eval",
+    "ssh",
+    "su",
+    "watch",
+    "script",
+    "env",
+    "trap",
+    "alias",
+    "parallel",
+    "tmux",
+    "screen",
+    "runuser",
+    "flock",
+    "nix-shell",
+    "entr",
+];
+
+/// What no preset lets pass, with a word on why. Paths are left to the judge.
+pub(crate) fn risks(command: &Command, own_pids: &[u32]) -> Vec<(Act, String)> {
+    let Some(first) = command.words.first() else { return Vec::new() };
+    let name = base(first);
+    let rest = &command.words[1..];
+    let has = |options: &[&str]| rest.iter().any(|word| options.contains(&word.text.as_str()));
+    let mut found = Vec::new();
+    let mut add = |act: Act| found.push((act, format!("`{name}`: {}", act.row().what)));
+    if PRIVILEGE.contains(&name.as_str()) || (["mount", "sysctl"].contains(&name.as_str()) && rest.len() > 1)
+    {
+        add(Act::Privilege);
+    }
+    if DEVICE.contains(&name.as_str()) || name.starts_with("mkfs.") {
+        add(Act::Device);
+    }
+    let by_init = ["poweroff", "reboot", "halt", "kexec", "suspend", "hibernate"];
+    if SHUTDOWN.contains(&name.as_str())
+        || (name == "init" && has(&["0", "1", "6"]))
+        || (name == "systemctl" && has(&by_init))
+    {
+        add(Act::Shutdown);
+    }
+    if name == "rm" && has(&["--no-preserve-root"]) {
+        add(Act::Root);
+    }
+    match name.as_str() {
+        "kill" => found.extend(signal(rest, own_pids)),
+        "pkill" | "killall" | "killall5" | "skill" | "xkill"
+            if !has(&["-l", "--list", "-V", "--version"]) =>
+        {
+            add(Act::SignalUnnamed);
+        }
+        "fuser" if rest.iter().any(|word| is_short(word, 'k') || word.text == "--kill") => {
+            add(Act::SignalUnnamed);
+        }
+        "missiond" if controls(rest) => add(Act::OrchestratorControl),
+        _ => {}
+    }
+    found
+}
+
+/// What the `kill` command would signal.
+fn signal(words: &[Word], own_pids: &[u32]) -> Option<(Act, String)> {
+    let mut words = words.iter().peekable();
+    match words.peek().map(|word| word.text.as_str()) {
+        Some("-l" | "-L" | "--list" | "--table") => return None,
+        Some("-s" | "-n" | "--signal") => {
+            words.next();
+            words.next();
+        }
+        Some(option) if option.starts_with('-') && option != "--" => {
+            words.next();
+        }
+        _ => {}
+    }
+    let targets: Vec<&Word> = words.filter(|word| word.text != "--").collect();
+    let denied = |why: &str| Some((Act::SignalUnnamed, format!("`kill` {why}")));
+    if targets.is_empty() {
+        return denied("names no process of its own: whatever its input lists would be signalled");
+    }
+    for target in targets {
+        let text = target.text.as_str();
+        if target.substituted {
+            return denied("signals processes that another command finds");
+        }
+        if !target.known || text.starts_with('%') {
+            continue;
+        }
+        let Ok(number) = text.parse::<i64>() else { return denied("signals processes by name") };
+        if number == 1 || number == -1 {
+            return denied("signals every process, or the first one");
+        }
+        if own_pids.iter().any(|own| i64::from(*own) == number.abs()) {
+            return denied("signals a process of the orchestrator");
+        }
+    }
+    None
+}
+
+/// Whether the arguments of `missiond` are for people only. Options before the subcommand are looked past by
+/// looking at every word.
+fn controls(words: &[Word]) -> bool {
+    let names: Vec<&str> =
+        words.iter().map(|word| word.text.as_str()).filter(|word| !word.starts_with('-')).collect();
+    let single = ["approve", "reject", "hook", "down"];
+    let double = [
+        ("config", "set"),
+        ("config", "unset"),
+        ("config", "edit"),
+        ("task", "cancel"),
+        ("agent", "kill"),
+        ("agent", "restart"),
+        ("session", "end"),
+        ("registry", "rollback"),
+        ("policy", "install"),
+    ];
+    names.iter().any(|name| single.contains(name))
+        || names.windows(2).any(|pair| double.contains(&(pair[0], pair[1])))
+}
+
+/// Texts among the words that would be run as scripts.
+pub(crate) fn hidden_texts(words: &[Word]) -> Vec<String> {
+    let Some(first) = words.first() else { return Vec::new() };
+    let name = base(first);
+    let rest = &words[1..];
+    let joined = || rest.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
+    let is_script = |word: &&Word| word.text.contains([' ', '\t', '\n', ';', '|', '&', '$', '`', '(']);
+    let mut texts = Vec::new();
+    match name.as_str() {
+        "eval" | "ssh" | "watch" if !rest.is_empty() => texts.push(joined()),
+        name if SCRIPTED.contains(&name) => {
+            texts.extend(rest.iter().filter(is_script).map(|word| word.text.clone()));
+        }
+        // `-c alias.x='!rm -rf /'`
+        "git" => texts.extend(rest.iter().filter_map(|word| Some(word.text.split_once("=!")?.1.to_owned()))),
+        _ => {}
+    }
+    if name == "alias" {
+        texts.extend(rest.iter().filter_map(|word| Some(word.text.split_once('=')?.1.to_owned())));
+    }
+    if name == "env" {
+        // `env -S 'rm -rf /'`, `env --split-string='rm -rf /'`
+        texts.extend(rest.iter().filter_map(|word| Some(word.text.strip_prefix("-S")?.to_owned())));
+        texts.extend(
+            rest.iter().filter_map(|word| Some(word.text.strip_prefix("--split-string=")?.to_owned())),
+        );
+    }
+    texts.retain(|text| !text.trim().is_empty());
+    texts
+}
+
+/// The files a command touches, by what such commands usually do with their words: for commands that aren't
+/// understood, where only a denial counts.
+pub(crate) fn likely_paths(command: &Command) -> Vec<(Access, Word)> {
+    let Some(first) = command.words.first() else { return Vec::new() };
+    let words = &command.words[1..];
+    let ends = words.iter().position(|word| word.text == "--");
+    let is_operand = |at: usize, word: &Word| ends.is_some_and(|end| at > end) || !word.text.starts_with('-');
+    let operands: Vec<&Word> = words
+        .iter()
+        .enumerate()
+        .filter(|(at, word)| Some(*at) != ends && is_operand(*at, word))
+        .map(|(_, word)| word)
+        .collect();
+    let all = |access: Access, words: &[&Word]| {
+        words.iter().map(|word| (access, (*word).clone())).collect::<Vec<_>>()
+    };
+    match (base(first).as_str(), operands.split_last()) {
+        ("rm" | "rmdir" | "unlink" | "shred" | "srm" | "trash", _) => all(Access::Delete, &operands),
+        ("mv", Some((last, others))) => [all(Access::Delete, others), all(Access::Write, &[*last])].concat(),
+        ("cp" | "install" | "ln" | "rsync", Some((last, others))) => {
+            [all(Access::Read, others), all(Access::Write, &[*last])].concat()
+        }
+        (
+            "tee" | "touch" | "mkdir" | "truncate" | "chmod" | "chown" | "chgrp" | "chattr" | "setfacl"
+            | "mkfifo",
+            _,
+        ) => {
+            // The first word of some is a mode or an owner, which names no file of the workspace's.
+            let skip = usize::from(["chmod", "chown", "chgrp", "chattr"].contains(&base(first).as_str()));
+            all(Access::Write, operands.get(skip..).unwrap_or_default())
+        }
+        ("sed" | "perl", _)
+            if words.iter().any(|word| is_short(word, 'i') || word.text.starts_with("--in-place")) =>
+        {
+            all(Access::Write, operands.get(1..).unwrap_or_default())
+        }
+        ("dd", _) => words
+            .iter()
+            .filter_map(|word| match word.text.split_once('=')? {
+                ("of", file) => Some((Access::Write, Word::literal(file))),
+                ("if", file) => Some((Access::Read, Word::literal(file))),
+                _ => None,
+            })
+            .collect(),
+        ("find", _) if words.iter().any(|word| deletes(&word.text)) => {
+            let starts = words.iter().skip_while(|word| ["-H", "-L", "-P"].contains(&word.text.as_str()));
+            starts
+                .take_while(|word| !word.text.starts_with('-'))
+                .map(|word| (Access::Delete, word.clone()))
+                .collect()
+        }
+        _ => words.iter().flat_map(named).collect(),
+    }
+}
+
+fn deletes(word: &str) -> bool {
+    matches!(word, "-delete" | "rm" | "/bin/rm" | "/usr/bin/rm" | "shred" | "unlink")
+}
+
+/// The files a word may name: the word itself, or what follows its `=`.
+fn named(word: &Word) -> Vec<(Access, Word)> {
+    let text = word.text.as_str();
+    if text.len() > 512 || text.contains('\n') || (text.contains(' ') && !text.starts_with(['/', '~', '.'])) {
+        return Vec::new();
+    }
+    let mut names = Vec::new();
+    if !text.starts_with('-') {
+        names.push((Access::Read, word.clone()));
+    }
+    // `--file=x`, `-fx`, `@x` as curl has it.
+    let value = text.split_once('=').map(|(_, value)| value);
+    let attached =
+        text.strip_prefix('-').filter(|rest| !rest.starts_with('-')).and_then(|rest| rest.get(1..));
+    for part in [value, attached, text.split_once('@').map(|(_, file)| file)].into_iter().flatten() {
+        if !part.is_empty() {
+            names.push((
+                Access::Read,
+                Word { text: part.to_owned(), tilde: part.starts_with("~/"), ..word.clone() },
+            ));
+        }
+    }
+    names
+}
+
+fn is_short(word: &Word, letter: char) -> bool {
+    word.text.starts_with('-') && !word.text.starts_with("--") && word.text.contains(letter)
+}

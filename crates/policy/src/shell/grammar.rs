@@ -1,0 +1,421 @@
+use super::{
+    lex::Word,
+    table::{COMMANDS, KNOWN_BY_NAME},
+};
+use crate::{path::Access, preset::Act};
+
+/// A command whose options are known.
+#[derive(Debug)]
+pub(super) struct Spec {
+    /// Its first words.
+    pub(super) name: &'static str,
+    pub(super) act: Act,
+    pub(super) operands: Operands,
+    pub(super) options: Options,
+}
+
+/// What the words that aren't options are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Operands {
+    /// There may be none.
+    None,
+    /// Words that name no file.
+    Text,
+    /// A format that starts with `+`.
+    Format,
+    /// Files that are read.
+    Read,
+    /// At most one file that is read: a second one would be written.
+    ReadOne,
+    /// Files that are read, and never something to be fetched.
+    Local,
+    Write,
+    Delete,
+    /// Files that are read, and last the place they are copied to.
+    Copy,
+    /// Files that vanish, and last the place they are moved to.
+    Move,
+    /// A pattern, then files that are read.
+    Pattern,
+    /// A jq filter, then files that are read.
+    Filter,
+    /// A sed script that only prints lines by number, then files that are read.
+    SedPrint,
+    /// A file mode, then files that are changed.
+    Mode,
+    /// Names of targets of a makefile, none of which sounds as if it reached outside.
+    Targets,
+    /// Some of these words.
+    Only(&'static [&'static str]),
+    /// The name of one git remote.
+    Remote,
+}
+
+/// The options of a command. An entry is the option, and what follows it: nothing, `=` a text, `<` a file that is
+/// read, `>` a file that is written, `?` a number that may touch it. `-#` is a number.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Options {
+    /// Any but those that start with one of the refused ones; the second list has those that take a value.
+    Except(&'static [&'static str], &'static [&'static str]),
+    /// These, where letters may be run together.
+    Only(&'static [&'static str]),
+    /// These, with one dash and whole words, as `find` and `go` have them.
+    Words(&'static [&'static str]),
+}
+
+/// What a command that was understood does.
+#[derive(Debug)]
+pub(crate) struct Use {
+    pub(crate) act: Act,
+    /// The files it names.
+    pub(crate) paths: Vec<(Access, Word)>,
+    /// The directory it changes into before anything else.
+    pub(crate) directory: Option<Word>,
+}
+
+/// What is known about a command.
+#[derive(Debug)]
+pub(crate) enum Effect {
+    /// What it does is known.
+    Known(Use),
+    /// Only what kind of command it is, and why no more.
+    Guessed(Act, String),
+}
+
+/// Reads a command by the table of known ones.
+pub(crate) fn read(words: &[Word]) -> Effect {
+    let (directory, words) = match git_directory(words) {
+        Ok(found) => found,
+        Err(option) => {
+            return Effect::Guessed(
+                Act::History,
+                format!("git's option `{option}` isn't known to be harmless"),
+            );
+        }
+    };
+    let words: &[Word] = &words;
+    let found = COMMANDS.iter().filter(|spec| starts_with(words, spec.name));
+    let Some(spec) = found.max_by_key(|spec| spec.name.split(' ').count()) else {
+        let guess = KNOWN_BY_NAME.iter().filter(|(name, _)| starts_with(words, name));
+        let guess = guess.max_by_key(|(name, _)| name.split(' ').count());
+        let name = words.first().map_or("", |word| word.text.as_str());
+        return guess.map_or_else(
+            || Effect::Guessed(Act::UnknownCommand, format!("the command `{name}` isn't known")),
+            |(name, act)| Effect::Guessed(*act, format!("`{name}`: {}", act.row().what)),
+        );
+    };
+    let mut reader = Reader { paths: Vec::new(), operands: Vec::new(), seen: Vec::new(), spec };
+    match reader.read(&words[spec.name.split(' ').count()..]) {
+        Ok(()) => {
+            let mut paths = reader.paths;
+            // `HEAD:.env` names a file too.
+            let in_revisions: Vec<_> = paths
+                .iter()
+                .filter(|_| spec.name.starts_with("git "))
+                .filter_map(|(access, word)| Some((*access, Word::literal(word.text.split_once(':')?.1))))
+                .filter(|(_, word)| !word.text.is_empty())
+                .collect();
+            paths.extend(in_revisions);
+            Effect::Known(Use { act: spec.act, paths, directory })
+        }
+        Err(problem) => {
+            let guess = KNOWN_BY_NAME.iter().filter(|(name, _)| starts_with(words, name));
+            let act = guess
+                .max_by_key(|(name, _)| name.split(' ').count())
+                .map_or(Act::UnknownCommand, |(_, act)| *act);
+            Effect::Guessed(act, format!("`{}`: {problem}", spec.name))
+        }
+    }
+}
+
+fn starts_with(words: &[Word], name: &str) -> bool {
+    let mut words = words.iter();
+    name.split(' ').all(|part| words.next().is_some_and(|word| word.known && !word.glob && word.text == part))
+}
+
+/// Takes git's harmless options before the subcommand away.
+fn git_directory(words: &[Word]) -> Result<(Option<Word>, Vec<Word>), String> {
+    if words.first().is_none_or(|word| word.text != "git") {
+        return Ok((None, words.to_vec()));
+    }
+    let mut directory = None;
+    let mut at = 1;
+    while let Some(word) = words.get(at).filter(|word| word.text.starts_with('-')) {
+        match word.text.as_str() {
+            "--no-pager" | "-P" => at += 1,
+            "--version" | "-v" | "--help" | "-h" => break,
+            "-C" if directory.is_none() && at + 1 < words.len() => {
+                directory = Some(words[at + 1].clone());
+                at += 2;
+            }
+            other => return Err(other.to_owned()),
+        }
+    }
+    let mut rest = vec![words[0].clone()];
+    rest.extend_from_slice(&words[at..]);
+    Ok((directory, rest))
+}
+
+struct Reader<'a> {
+    spec: &'a Spec,
+    paths: Vec<(Access, Word)>,
+    operands: Vec<Word>,
+    /// The options that took a value.
+    seen: Vec<&'static str>,
+}
+
+/// What follows an option.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Value {
+    None,
+    Text,
+    Read,
+    Write,
+    Number,
+}
+
+impl Reader<'_> {
+    fn read(&mut self, words: &[Word]) -> Result<(), String> {
+        let mut words = words.iter();
+        let mut only_operands = false;
+        let harmless_options = matches!(self.spec.options, Options::Except(&[], _));
+        while let Some(word) = words.next() {
+            let text = word.text.as_str();
+            if word.glob && !only_operands && !harmless_options && text.starts_with(['*', '?', '[']) {
+                return Err(format!("the wildcard `{text}` may match a file whose name is an option"));
+            }
+            if only_operands || !text.starts_with('-') || text == "-" {
+                self.operands.push(word.clone());
+            } else if text == "--" {
+                only_operands = true;
+            } else if word.glob
+                && text.split('=').next().is_some_and(|name| name == text || name.contains(['*', '?', '[']))
+            {
+                return Err(format!("the option `{text}` holds a wildcard"));
+            } else {
+                self.option(text, &mut words)?;
+            }
+        }
+        self.place_operands()
+    }
+
+    fn option<'w>(&mut self, text: &str, rest: &mut impl Iterator<Item = &'w Word>) -> Result<(), String> {
+        let whole = matches!(self.spec.options, Options::Words(_)) || text.starts_with("--");
+        if whole {
+            let (name, attached) =
+                text.split_once('=').map_or((text, None), |(name, value)| (name, Some(value)));
+            return match self.lookup(name)? {
+                Value::None | Value::Number => {
+                    // An unknown option's value may well be a file.
+                    if let Some(value) = attached {
+                        self.paths.push((Access::Read, Word::literal(value)));
+                    }
+                    Ok(())
+                }
+                value => self.value(name, value, attached, rest),
+            };
+        }
+        if text[1..].bytes().all(|byte| byte.is_ascii_digit()) {
+            let taken = match self.spec.options {
+                Options::Except(..) => true,
+                Options::Only(list) | Options::Words(list) => list.contains(&"-#"),
+            };
+            return if taken {
+                Ok(())
+            } else {
+                Err(format!("the option `{text}` isn't known to be harmless"))
+            };
+        }
+        for (at, letter) in text.char_indices().skip(1) {
+            let name = format!("-{letter}");
+            let after = &text[at + letter.len_utf8()..];
+            match self.lookup(&name)? {
+                Value::None => {
+                    // A letter that isn't in the table may take the rest as a file name.
+                    if let Options::Except(..) = self.spec.options
+                        && after.contains(['/', '.', '_', '~'])
+                    {
+                        self.paths.push((Access::Read, Word::literal(after)));
+                    }
+                }
+                Value::Number => {
+                    return if after.bytes().all(|byte| byte.is_ascii_digit()) {
+                        Ok(())
+                    } else {
+                        Err(format!("the option `{text}` isn't known to be harmless"))
+                    };
+                }
+                value => {
+                    return self.value(&name, value, Some(after).filter(|after| !after.is_empty()), rest);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn lookup(&mut self, name: &str) -> Result<Value, String> {
+        let (list, refused) = match self.spec.options {
+            Options::Except(refused, list) => (list, Some(refused)),
+            Options::Only(list) | Options::Words(list) => (list, None),
+        };
+        let entry = list.iter().find(|entry| entry.trim_end_matches(['=', '<', '>', '?']) == name);
+        let unknown = || format!("the option `{name}` isn't known to be harmless");
+        let Some(entry) = entry else {
+            // Long options may be cut short, so that the start of a refused one is refused too.
+            let accepted = refused.is_some_and(|refused| {
+                !refused.iter().any(|no| *no == name || (name.starts_with("--") && no.starts_with(name)))
+            });
+            return if accepted { Ok(Value::None) } else { Err(unknown()) };
+        };
+        self.seen.push(entry);
+        Ok(match entry.as_bytes().last() {
+            Some(b'=') => Value::Text,
+            Some(b'<') => Value::Read,
+            Some(b'>') => Value::Write,
+            Some(b'?') => Value::Number,
+            _ => Value::None,
+        })
+    }
+
+    fn value<'w>(
+        &mut self,
+        name: &str,
+        value: Value,
+        attached: Option<&str>,
+        rest: &mut impl Iterator<Item = &'w Word>,
+    ) -> Result<(), String> {
+        let word = match attached {
+            Some(text) => Word::literal(text),
+            None => rest.next().cloned().ok_or_else(|| format!("the option `{name}` has no value"))?,
+        };
+        if word.glob {
+            return Err(format!("the value of `{name}` holds a wildcard that the shell replaces"));
+        }
+        let word = match attached {
+            // A `~` after an option's letters stays as it is.
+            Some(_) => Word { tilde: false, ..word },
+            None => word,
+        };
+        match value {
+            Value::Read => self.paths.push((Access::Read, word)),
+            Value::Write => self.paths.push((Access::Write, word)),
+            Value::None | Value::Text | Value::Number => {}
+        }
+        Ok(())
+    }
+
+    fn place_operands(&mut self) -> Result<(), String> {
+        let mut operands = std::mem::take(&mut self.operands);
+        let took = |names: &[&str]| {
+            self.seen.iter().any(|seen| names.contains(&seen.trim_end_matches(['=', '<', '>'])))
+        };
+        let given = took(&["-e", "-f", "--regexp", "--file", "--files"]);
+        let target = took(&["-t", "--target-directory"]);
+        let odd = |word: &Word| format!("the word `{}` isn't known to be harmless", word.text);
+        match self.spec.operands {
+            Operands::None => {
+                if let Some(word) = operands.first() {
+                    return Err(odd(word));
+                }
+            }
+            Operands::Text => {}
+            Operands::Format => {
+                if let Some(word) = operands.iter().find(|word| !word.text.starts_with('+')) {
+                    return Err(odd(word));
+                }
+            }
+            Operands::Only(words) => {
+                if let Some(word) = operands.iter().find(|word| !words.contains(&word.text.as_str())) {
+                    return Err(odd(word));
+                }
+            }
+            Operands::Remote => {
+                let plain = |word: &Word| {
+                    word.text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '/' | '.'))
+                        && !word.text.starts_with(['.', '/'])
+                };
+                let path = |word: &Word| operands.first() == Some(word) && word.text.contains(['/', '.']);
+                if let Some(word) = operands.iter().find(|word| !plain(word) || path(word)) {
+                    return Err(odd(word));
+                }
+            }
+            Operands::Targets => {
+                let reaching = ["install", "deploy", "publish", "release", "push", "upload", "login"];
+                let plain = |word: &&Word| {
+                    word.text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
+                        && !reaching.iter().any(|name| word.text.contains(name))
+                };
+                if let Some(word) = operands.iter().find(|word| !plain(word)) {
+                    return Err(odd(word));
+                }
+            }
+            Operands::Read => self.all(Access::Read, operands),
+            Operands::ReadOne if operands.len() > 1 => return Err(odd(&operands[1])),
+            Operands::ReadOne => self.all(Access::Read, operands),
+            Operands::Local => {
+                if let Some(word) =
+                    operands.iter().find(|word| word.text.contains('@') || word.text.contains(':'))
+                {
+                    return Err(odd(word));
+                }
+                self.all(Access::Read, operands);
+            }
+            Operands::Write => self.all(Access::Write, operands),
+            Operands::Delete => self.all(Access::Delete, operands),
+            Operands::Copy | Operands::Move => {
+                let to =
+                    if target { self.paths.last().map(|(_, word)| word.clone()) } else { operands.pop() };
+                let from = if self.spec.operands == Operands::Copy { Access::Read } else { Access::Delete };
+                if let Some(to) = to {
+                    self.copied(&operands, &to);
+                    self.paths.push((Access::Write, to));
+                }
+                self.all(from, operands);
+            }
+            Operands::Pattern if given => self.all(Access::Read, operands),
+            Operands::Pattern => self.all(Access::Read, operands.into_iter().skip(1)),
+            Operands::Filter => {
+                let filter = operands.first().map(|word| word.text.to_lowercase()).unwrap_or_default();
+                if ["env", "import", "include"].iter().any(|word| filter.contains(word)) {
+                    return Err("the filter may read the environment or other files".to_owned());
+                }
+                self.all(Access::Read, operands.into_iter().skip(1));
+            }
+            Operands::SedPrint => {
+                let script = operands.first().map(|word| word.text.as_str()).unwrap_or_default();
+                if script.is_empty() || !script.chars().all(|c| c.is_ascii_digit() || ",;p$ ".contains(c)) {
+                    return Err("the script does more than print lines by number".to_owned());
+                }
+                self.all(Access::Read, operands.into_iter().skip(1));
+            }
+            Operands::Mode => {
+                let mode = operands.first().map(|word| word.text.as_str()).unwrap_or_default();
+                let plain = mode.chars().all(|c| "augorwxX+-=,01234567".contains(c))
+                    && !(mode.len() > 3
+                        && mode.bytes().all(|byte| byte.is_ascii_digit())
+                        && !mode.starts_with('0'));
+                if !plain {
+                    return Err(format!("the mode `{mode}` isn't known to be harmless"));
+                }
+                self.all(Access::Write, operands.into_iter().skip(1));
+            }
+        }
+        Ok(())
+    }
+
+    fn all(&mut self, access: Access, words: impl IntoIterator<Item = Word>) {
+        self.paths.extend(words.into_iter().filter(|word| word.text != "-").map(|word| (access, word)));
+    }
+
+    /// What is copied into a directory keeps its name there.
+    fn copied(&mut self, from: &[Word], to: &Word) {
+        for word in from {
+            if let Some(name) =
+                word.text.trim_end_matches('/').rsplit('/').next().filter(|name| !name.starts_with(".."))
+            {
+                let text = format!("{}/{name}", to.text.trim_end_matches('/'));
+                self.paths.push((Access::Write, Word { text, glob: word.glob || to.glob, ..to.clone() }));
+            }
+        }
+    }
+}

@@ -1,0 +1,238 @@
+use super::{
+    danger::hidden_texts,
+    lex::{Command, Script, Word, lex},
+};
+
+/// The most commands that are looked at for one call.
+const MAX_CANDIDATES: usize = 2000;
+
+/// How deep commands may be hidden in one another.
+const MAX_DEPTH: usize = 8;
+
+/// How many words of a wrapper are tried as the start of the command it runs.
+const MAX_WRAPPED: usize = 64;
+
+/// A command that might run.
+#[derive(Debug)]
+pub(crate) struct Candidate {
+    pub(crate) command: Command,
+    /// The command of the call it belongs to.
+    pub(crate) top: usize,
+}
+
+/// Commands that run the command they are given as words.
+const WRAPPERS: &[&str] = &[
+    "env",
+    "nice",
+    "ionice",
+    "nohup",
+    "setsid",
+    "timeout",
+    "gtimeout",
+    "time",
+    "stdbuf",
+    "xargs",
+    "parallel",
+    "watch",
+    "command",
+    "builtin",
+    "exec",
+    "eval",
+    "sudo",
+    "doas",
+    "su",
+    "runuser",
+    "busybox",
+    "toybox",
+    "ssh",
+    "strace",
+    "ltrace",
+    "unshare",
+    "nsenter",
+    "chroot",
+    "setpriv",
+    "flock",
+    "script",
+    "chronic",
+    "entr",
+    "systemd-run",
+    "coproc",
+    "noglob",
+    "nocorrect",
+    "trap",
+    "tmux",
+    "screen",
+    "caffeinate",
+    "dbus-run-session",
+    "npx",
+    "proot",
+    "faketime",
+    "sh",
+    "bash",
+    "zsh",
+    "dash",
+    "ksh",
+    "ash",
+    "fish",
+    "setarch",
+    "chrt",
+    "taskset",
+    "prlimit",
+    "sem",
+    "batch",
+];
+
+/// Words after which a command starts.
+const LEADING: &[&str] =
+    &["then", "do", "else", "elif", "if", "while", "until", "time", "!", "{", "coproc", "-"];
+
+/// Every command that the script might run, in whatever it is wrapped. `None` where there are too many, or they
+/// are too deeply hidden, to be looked at.
+pub(crate) fn everything_that_might_run(script: &Script) -> Option<Vec<Candidate>> {
+    let mut found = Vec::new();
+    for (top, command) in script.commands.iter().enumerate() {
+        expand(command, top, 0, &mut found)?;
+        // `echo 'rm -rf /' | sh`: the text of one command is the script of the next.
+        let is_shell = command.words.first().is_some_and(|word| SHELLS.contains(&base(word).as_str()));
+        if is_shell
+            && let Some(before) = top.checked_sub(1).map(|before| &script.commands[before])
+            && before.words.first().is_some_and(|word| ["echo", "printf"].contains(&base(word).as_str()))
+        {
+            text(&joined(&before.words[1..]), top, 0, &mut found)?;
+        }
+    }
+    let last = script.commands.len().saturating_sub(1);
+    for nested in &script.nested {
+        text(nested, last, 1, &mut found)?;
+    }
+    Some(found)
+}
+
+/// Shells, which read a script from their input.
+const SHELLS: &[&str] = &["sh", "bash", "zsh", "dash", "ksh", "ash", "fish"];
+
+/// The last component of a program's path, in lower case.
+pub(super) fn base(word: &Word) -> String {
+    word.text.rsplit('/').next().unwrap_or_default().to_ascii_lowercase()
+}
+
+fn text(script: &str, top: usize, depth: usize, found: &mut Vec<Candidate>) -> Option<()> {
+    if depth > MAX_DEPTH {
+        return None;
+    }
+    let script = lex(script);
+    for command in &script.commands {
+        expand(command, top, depth + 1, found)?;
+    }
+    for nested in &script.nested {
+        text(nested, top, depth + 1, found)?;
+    }
+    Some(())
+}
+
+fn expand(command: &Command, top: usize, depth: usize, found: &mut Vec<Candidate>) -> Option<()> {
+    found.push(Candidate { command: command.clone(), top });
+    if found.len() > MAX_CANDIDATES {
+        return None;
+    }
+    let start = command.words.iter().position(|word| !is_leading(word)).unwrap_or(command.words.len());
+    let words = &command.words[start..];
+    let Some(first) = words.first() else { return Some(()) };
+    if start > 0 {
+        push(words, top, found)?;
+    }
+    let name = base(first);
+    if SHELLS.contains(&name.as_str()) {
+        for document in &command.fed {
+            text(document, top, depth + 1, found)?;
+        }
+    }
+    hidden(words, top, depth, found)?;
+    let inner = match name.as_str() {
+        "find" | "fd" => words
+            .iter()
+            .position(|word| ["-exec", "-execdir", "-ok", "-okdir", "-x", "-X"].contains(&word.text.as_str()))
+            .map(|at| at + 1..at + 2),
+        name if WRAPPERS.contains(&name) => Some(1..MAX_WRAPPED),
+        _ => None,
+    };
+    for at in inner.into_iter().flatten().take_while(|at| *at < words.len()) {
+        push(&words[at..], top, found)?;
+        hidden(&words[at..], top, depth, found)?;
+    }
+    Some(())
+}
+
+fn hidden(words: &[Word], top: usize, depth: usize, found: &mut Vec<Candidate>) -> Option<()> {
+    for script in hidden_texts(words) {
+        text(&script, top, depth + 1, found)?;
+    }
+    Some(())
+}
+
+fn push(words: &[Word], top: usize, found: &mut Vec<Candidate>) -> Option<()> {
+    if found.len() >= MAX_CANDIDATES {
+        return None;
+    }
+    found.push(Candidate { command: Command { words: words.to_vec(), ..Command::default() }, top });
+    Some(())
+}
+
+/// Whether the word stands before a command: a keyword or an assignment.
+fn is_leading(word: &Word) -> bool {
+    LEADING.contains(&word.text.as_str()) || is_assignment(&word.text)
+}
+
+pub(crate) fn is_assignment(text: &str) -> bool {
+    text.split_once('=').is_some_and(|(name, _)| {
+        let name = name.strip_suffix('+').unwrap_or(name);
+        let name = name.split('[').next().unwrap_or(name);
+        !name.is_empty()
+            && !name.starts_with(|c: char| c.is_ascii_digit())
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    })
+}
+
+fn joined(words: &[Word]) -> String {
+    words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ")
+}
+
+/// Whether the shell gives the word a meaning of its own where a command starts.
+pub(crate) fn is_keyword(text: &str) -> bool {
+    const KEYWORDS: &[&str] = &[
+        "if",
+        "then",
+        "else",
+        "elif",
+        "fi",
+        "for",
+        "foreach",
+        "while",
+        "until",
+        "do",
+        "done",
+        "case",
+        "esac",
+        "in",
+        "select",
+        "function",
+        "time",
+        "coproc",
+        "repeat",
+        "end",
+        "nocorrect",
+        "noglob",
+        "!",
+        "{",
+        "}",
+        "[[",
+        "]]",
+        "-",
+    ];
+    KEYWORDS.contains(&text)
+}
+
+/// The program a command names, as it is written.
+pub(crate) fn program(words: &[Word]) -> String {
+    words.first().map(|word| word.text.clone()).unwrap_or_default()
+}

@@ -1,0 +1,138 @@
+//! What the tools of coding agents do, as data.
+
+/// What a tool does with its arguments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Runs a shell command.
+    Shell,
+    /// Reads the files its arguments name.
+    Read,
+    /// Looks through a directory, the current one when none is named.
+    Search,
+    /// Makes or changes the files its arguments name.
+    Write,
+    /// Fetches a URL.
+    Fetch,
+    /// Asks a search engine.
+    WebSearch,
+    /// Starts a helper agent, whose own calls are judged one by one.
+    Subagent,
+    /// Keeps the agent's own lists, or looks after what the agent started itself.
+    Bookkeeping,
+    /// Puts a question to a person.
+    Person,
+    /// Anything else, and what isn't known.
+    Unknown,
+}
+
+/// A tool by its one name, however the agent spelled it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Tool {
+    /// The name in the table below, or the agent's own name for a tool that isn't there.
+    pub(crate) name: String,
+    pub(crate) kind: Kind,
+}
+
+/// Arguments that name a file or directory, in any of the agents' tools.
+pub(crate) const PATH_ARGUMENTS: &[&str] = &[
+    "file_path",
+    "filePath",
+    "notebook_path",
+    "notebookPath",
+    "path",
+    "absolute_path",
+    "absolutePath",
+    "dir_path",
+    "dirPath",
+    "directory",
+];
+
+/// Arguments that hold a command line.
+pub(crate) const COMMAND_ARGUMENTS: &[&str] = &["command", "cmd"];
+
+/// One name, what it does, and the other names it goes by. Names are compared without case, `_` and `-`.
+const TOOLS: &[(&str, Kind, &[&str])] = &[
+    ("Bash", Kind::Shell, &["exec_command", "run_shell_command", "shell", "local_shell"]),
+    ("Read", Kind::Read, &["read_file"]),
+    ("NotebookRead", Kind::Read, &[]),
+    ("Glob", Kind::Search, &["find_files"]),
+    ("Grep", Kind::Search, &["search_file_content", "grep_search"]),
+    ("LS", Kind::Search, &["list", "list_directory"]),
+    ("Edit", Kind::Write, &["replace"]),
+    ("Write", Kind::Write, &["write_file"]),
+    ("MultiEdit", Kind::Write, &[]),
+    ("NotebookEdit", Kind::Write, &[]),
+    ("WebFetch", Kind::Fetch, &[]),
+    ("WebSearch", Kind::WebSearch, &["google_web_search"]),
+    ("Agent", Kind::Subagent, &["Task"]),
+    ("BashOutput", Kind::Bookkeeping, &[]),
+    ("KillShell", Kind::Bookkeeping, &["KillBash"]),
+    ("TaskOutput", Kind::Bookkeeping, &["AgentOutputTool"]),
+    ("TaskStop", Kind::Bookkeeping, &[]),
+    ("TaskCreate", Kind::Bookkeeping, &[]),
+    ("TaskUpdate", Kind::Bookkeeping, &[]),
+    ("TaskGet", Kind::Bookkeeping, &[]),
+    ("TaskList", Kind::Bookkeeping, &[]),
+    ("TodoWrite", Kind::Bookkeeping, &["update_plan"]),
+    ("TodoRead", Kind::Bookkeeping, &[]),
+    ("CronList", Kind::Bookkeeping, &[]),
+    ("SendMessage", Kind::Bookkeeping, &[]),
+    ("ReportFindings", Kind::Bookkeeping, &[]),
+    ("ToolSearch", Kind::Bookkeeping, &[]),
+    ("EnterPlanMode", Kind::Bookkeeping, &[]),
+    ("ExitPlanMode", Kind::Person, &["exit_plan_mode"]),
+    ("AskUserQuestion", Kind::Person, &[]),
+    // Known by name so that a rule can name them, and so that a misspelling is noticed. What they do depends on
+    // more than their arguments, so that they are asked like an unknown tool.
+    ("CronCreate", Kind::Unknown, &[]),
+    ("CronDelete", Kind::Unknown, &[]),
+    ("EnterWorktree", Kind::Unknown, &[]),
+    ("ExitWorktree", Kind::Unknown, &[]),
+    ("ScheduleWakeup", Kind::Unknown, &[]),
+    ("Skill", Kind::Unknown, &[]),
+    ("SlashCommand", Kind::Unknown, &[]),
+    ("Workflow", Kind::Unknown, &[]),
+    ("ListMcpResources", Kind::Unknown, &["ListMcpResourcesTool"]),
+    ("ReadMcpResource", Kind::Unknown, &["ReadMcpResourceTool"]),
+    ("ApplyPatch", Kind::Unknown, &[]),
+];
+
+impl Tool {
+    /// Looks the name up. MCP tools are never looked up: a server may call its tools what it likes.
+    pub(crate) fn named(name: &str) -> Self {
+        let known = if is_mcp(name) { None } else { find(name) };
+        known.map_or_else(
+            || Self { name: name.to_owned(), kind: Kind::Unknown },
+            |(name, kind)| Self { name: (*name).to_owned(), kind },
+        )
+    }
+
+    /// Whether the table holds the tool.
+    pub(crate) fn is_known(&self) -> bool {
+        !is_mcp(&self.name) && find(&self.name).is_some()
+    }
+}
+
+/// Whether the tool belongs to an MCP server.
+pub(crate) fn is_mcp(name: &str) -> bool {
+    name.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("mcp__"))
+}
+
+/// The names of the table, for suggestions.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    TOOLS.iter().flat_map(|(name, _, others)| std::iter::once(*name).chain(others.iter().copied()))
+}
+
+fn find(name: &str) -> Option<(&'static &'static str, Kind)> {
+    let plain = normal(name);
+    TOOLS
+        .iter()
+        .find(|(known, _, others)| {
+            normal(known) == plain || others.iter().any(|other| normal(other) == plain)
+        })
+        .map(|(known, kind, _)| (known, *kind))
+}
+
+fn normal(name: &str) -> String {
+    name.chars().filter(|c| !matches!(c, '_' | '-')).map(|c| c.to_ascii_lowercase()).collect()
+}

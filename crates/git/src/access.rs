@@ -7,7 +7,8 @@ use crate::{Repository, Workspace};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AccessPaths {
-    /// Must be writable for `git add` and `git commit`.
+    /// Must be writable for `git add` and `git commit`. The common git directory itself isn't among them: git then
+    /// complains that it can't make `packed-refs.lock` there, and commits all the same.
     pub writable: Vec<PathBuf>,
     /// Must be readable and should not be writable, also where they lie inside a writable one: who writes them
     /// could run code outside the containment, or redirect git.

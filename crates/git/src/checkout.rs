@@ -186,7 +186,7 @@ impl Repository {
 
     /// Returns what git doesn't track, ignored or not, at the places where new files go. Git itself would overwrite
     /// ignored ones.
-    fn in_the_way(&self, worktree: &Path, from: &ObjectId, to: &ObjectId) -> Result<Vec<PathBuf>> {
+    pub(crate) fn in_the_way(&self, worktree: &Path, from: &ObjectId, to: &ObjectId) -> Result<Vec<PathBuf>> {
         let deleted = self.differing_paths(worktree, from, to, "--diff-filter=D")?;
         let deleted: HashSet<PathBuf> = deleted.into_iter().collect();
         let mut blocking = Vec::new();
@@ -207,7 +207,7 @@ impl Repository {
         Ok(blocking)
     }
 
-    fn differing_paths(
+    pub(crate) fn differing_paths(
         &self,
         dir: &Path,
         from: &ObjectId,

@@ -196,7 +196,7 @@ pub enum Error {
         /// Paths below the workspace.
         paths: Vec<PathBuf>,
     },
-    /// An `index.lock` is in the way.
+    /// A lock file of git's own, such as `index.lock`, is in the way.
     #[error(
         "{path:?} exists: another git process works there; if none does, it is left from a crash and can be deleted"
     )]

@@ -1,4 +1,53 @@
 //! Git worktrees for coding agents: create, commit, merge and retire them without losing work.
+//!
+//! A [`Repository`] is found from any place in it. [`Repository::create`] makes a [`Workspace`], a linked worktree with
+//! a branch of its own; [`Repository::commit_all`] commits what an agent wrote there; [`Repository::merge`] brings it
+//! into another branch, computed in memory; [`Repository::remove`] retires the workspace and keeps what wasn't
+//! committed under `refs/missiond/rescue/`. Every call blocks; run them on a thread that may wait.
+//!
+//! ```
+//! use missiond_git::{BranchName, MergeOptions, MergeOutcome, RemoveOptions, Repository, WorkspaceName, WorkspaceRequest};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let scratch = tempfile::tempdir()?;
+//! # let project = scratch.path().join("project");
+//! # let start = "git init -q -b main project && cd project && git -c user.name=a -c user.email=a@b commit -q --allow-empty -m start && git checkout -q --detach";
+//! # assert!(std::process::Command::new("sh").args(["-c", start]).current_dir(&scratch).status()?.success());
+//! let repo = Repository::discover(&project)?;
+//! let name = WorkspaceName::new("fix-1")?;
+//! let branch = BranchName::new("agent/fix-1")?;
+//! let workspace = repo.create(&WorkspaceRequest::new(name.clone(), branch.clone(), "../fix-1"))?.workspace;
+//!
+//! std::fs::write(workspace.path.join("answer.txt"), "42\n")?;
+//! repo.commit_all(&workspace, "Answer the question", None)?.expect("there is something to commit");
+//!
+//! let main = BranchName::new("main")?;
+//! let outcome = repo.merge(&branch, &main, &MergeOptions::default())?;
+//! assert!(matches!(outcome, MergeOutcome::FastForwarded { .. }));
+//!
+//! std::fs::write(workspace.path.join("unfinished.txt"), "not committed\n")?;
+//! let removed = repo.remove(&name, &RemoveOptions::default())?;
+//! assert!(removed.work.is_some_and(|kept| kept.reference.starts_with("refs/missiond/rescue/fix-1/")));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What holds
+//!
+//! * Names are compared exactly. A branch, directory or worktree that wasn't made here is never moved, reset or deleted.
+//! * Every change of several steps is written down first, so that after `kill -9` the next creation or
+//!   [`Repository::recover`] undoes or completes it. What a killed `git` itself leaves, such as an `index.lock`, is
+//!   reported and left to a person.
+//! * Changes to one repository are made one after the other, also by several processes, under a lock file
+//!   (`missiond/lock` in the common git directory); checkouts run side by side.
+//! * No hook, editor, pager, signing program, external diff or alias of the repository runs. Filters do, as files would
+//!   be wrong without them. Environment variables such as `GIT_DIR` aren't passed on.
+//!
+//! # What it is not
+//!
+//! It talks to no remote and gives no isolation: whoever may write in a linked worktree may write in the repository.
+//! It runs the `git` program (2.38 or later), a few milliseconds per command: that is exact in everything git knows
+//! (attributes, sparse checkouts, index formats), at the price of speed. Linux only.
 
 #![forbid(unsafe_code)]
 

@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 use std::process;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use missiond_process::{SessionTag, tree};
 
@@ -47,11 +48,21 @@ impl Owner {
     }
 
     /// Ends what this dead process started and waits until it is gone, so that nothing writes behind the back of
-    /// a recovery. Its guardian does the same, a moment later perhaps.
+    /// a recovery.
     pub(crate) fn end_leftovers(&self) -> Result<()> {
         let Some(tag) = self.tag() else { return Ok(()) };
-        let swept = tree::sweep(SCOPE, |other| *other != tag, LEFTOVERS_DEADLINE)
-            .map_err(Error::io("list", Path::new("/proc")))?;
+        let proc = Path::new("/proc");
+        // First the guardian's turn: it interrupts git, which then takes its lock files away. A kill would leave them.
+        let patience = Instant::now() + LEFTOVERS_DEADLINE;
+        while Instant::now() < patience {
+            let running = tree::tagged(SCOPE).map_err(Error::io("list", proc))?;
+            if running.iter().all(|process| process.tag != tag) {
+                return Ok(());
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        let swept =
+            tree::sweep(SCOPE, |other| *other != tag, LEFTOVERS_DEADLINE).map_err(Error::io("list", proc))?;
         match swept.iter().find(|process| !process.gone) {
             Some(process) => Err(Error::StillRunning { pid: process.pid }),
             None => Ok(()),

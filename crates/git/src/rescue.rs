@@ -57,7 +57,7 @@ impl Repository {
     /// attributes convert them.
     ///
     /// # Errors
-    /// [`Error::NotClean`], [`Error::RescueElsewhere`], [`Error::NoSuchRescue`], [`Error::OperationInProgress`].
+    /// [`Error::NotClean`] also if ignored files are in the way; [`Error::RescueElsewhere`], [`Error::NoSuchRescue`], [`Error::OperationInProgress`].
     pub fn restore_rescue(&self, rescue: &Rescue, into: &Workspace) -> Result<()> {
         let current = self.commit_of(self.root(), &rescue.reference)?;
         if current.as_ref() != Some(&rescue.commit) {
@@ -74,16 +74,29 @@ impl Repository {
                 found,
             });
         }
-        if self.status(&into.path)?.is_dirty() {
+        let in_the_way = self.in_the_way(&into.path, expected, &rescue.commit)?;
+        if self.status(&into.path)?.is_dirty() || !in_the_way.is_empty() {
             return Err(Error::NotClean { path: into.path.clone() });
         }
-        self.git
-            .write(&into.path, "read-tree")
-            .args(["-m", "-u", expected.as_str(), rescue.commit.as_str()])
-            .exact()
+        // Only what differs is written, and without the conversion of line ends. The index stays at HEAD: what was
+        // untracked is untracked again.
+        for gone in self.differing_paths(&into.path, expected, &rescue.commit, "--diff-filter=D")? {
+            delete_with_empty_parents(&into.path, &gone)?;
+        }
+        let mut paths = Vec::new();
+        for path in self.differing_paths(&into.path, expected, &rescue.commit, "--diff-filter=AMT")? {
+            paths.extend_from_slice(path.as_os_str().as_bytes());
+            paths.push(0);
+        }
+        let index = TemporaryIndex::empty(self)?;
+        let git = |subcommand: &str| {
+            self.git.write(&into.path, subcommand).env("GIT_INDEX_FILE", &index.path).exact()
+        };
+        git("read-tree").arg(rescue.commit.as_str()).bytes()?;
+        git("checkout-index")
+            .args(["--force", "--ignore-skip-worktree-bits", "-z", "--stdin"])
+            .input(paths)
             .bytes()?;
-        // The files stay, the index goes back: what was untracked is untracked again.
-        self.git.write(&into.path, "reset").args(["--mixed", "--quiet"]).bytes()?;
         Ok(())
     }
 
@@ -154,16 +167,20 @@ impl Repository {
     }
 }
 
-/// A copy of an index, so that the worktree's own stays as it is. Deleted when dropped.
+/// An index beside the worktree's own, which stays as it is. Deleted when dropped.
 struct TemporaryIndex {
     path: PathBuf,
 }
 
 impl TemporaryIndex {
-    fn copy_of(repo: &Repository, index: &Path) -> Result<Self> {
+    fn empty(repo: &Repository) -> Result<Self> {
         let dir = repo.state_dir().join("tmp");
         fs::create_dir_all(&dir).map_err(Error::io("create", &dir))?;
-        let temporary = Self { path: dir.join(format!("index-{}", record::unique())) };
+        Ok(Self { path: dir.join(format!("index-{}", record::unique())) })
+    }
+
+    fn copy_of(repo: &Repository, index: &Path) -> Result<Self> {
+        let temporary = Self::empty(repo)?;
         match fs::copy(index, &temporary.path) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::io("copy", index)(error)),
             // Without an index every file is new.
@@ -313,6 +330,16 @@ impl<'a> Detour<'a> {
             .text()?;
         Ok(changes.is_empty() && commits.is_empty())
     }
+}
+
+fn delete_with_empty_parents(top: &Path, file: &Path) -> Result<()> {
+    record::remove_file(&top.join(file))?;
+    for dir in file.ancestors().skip(1).filter(|dir| !dir.as_os_str().is_empty()) {
+        if fs::remove_dir(top.join(dir)).is_err() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 fn parse(reference: &str, commit: &str, parents: &str, subject: &str) -> Option<Rescue> {

@@ -118,7 +118,8 @@ impl Repository {
             return Ok(Recovered::CreationUndone { name });
         }
         let moved = stored.temporary().exists();
-        if stored.stage == Stage::Removing && !moved && stored.path.exists() {
+        // Even if its work was kept: somebody may have written since.
+        if !moved && stored.path.exists() {
             stored.put_back(self)?;
             return Ok(Recovered::RemovalUndone { name });
         }

@@ -54,7 +54,7 @@ impl Repository {
     /// [`Error::NestedRepositories`], [`Error::NotMerged`], [`Error::BranchCheckedOut`], [`Error::LockHeld`];
     /// [`Error::UnusablePath`] if the directory isn't the workspace's any more.
     pub fn remove(&self, name: &WorkspaceName, options: &RemoveOptions) -> Result<Removed> {
-        let (stored, branch_tip) = {
+        let (stored, work, branch_tip) = {
             let _lock = self.lock("remove a workspace")?;
             let mut stored = Stored::load_ready(self, name)?;
             stored.refuse_other_holder(options.holder.as_deref())?;
@@ -63,15 +63,34 @@ impl Repository {
             stored.stage = Stage::Removing;
             stored.owner = Owner::this_process();
             stored.store(self)?;
-            if let Err(error) = move_away(&stored) {
-                stored.put_back(self)?;
-                return Err(error);
-            }
-            (stored, branch_tip)
+            let work = match self.set_aside(&mut stored) {
+                Ok(work) => work,
+                Err(error) => {
+                    stored.put_back(self)?;
+                    return Err(error);
+                }
+            };
+            (stored, work, branch_tip)
         };
         let mut removed = self.finish_removal(stored)?;
+        removed.work = removed.work.or(work);
         removed.branch_tip = branch_tip;
         Ok(removed)
+    }
+
+    /// Moves the directory away; the work is kept later, when nobody can write below the old path any more.
+    ///
+    /// Not so with submodules: git finds their files by the old path, so there the work is kept first.
+    fn set_aside(&self, stored: &mut Stored) -> Result<Option<Rescue>> {
+        let admin_dir = stored.admin_dir(self);
+        let mut work = None;
+        if stored.path.is_dir() && admin_dir.join("modules").is_dir() {
+            work = self.rescue_work(&stored.name, &admin_dir, Some(&stored.path))?;
+            stored.stage = Stage::Rescued;
+            stored.store(self)?;
+        }
+        move_away(stored)?;
+        Ok(work)
     }
 
     /// Goes on from [`Stage::Removing`] with the directory out of the way, or from [`Stage::Rescued`].
@@ -79,7 +98,6 @@ impl Repository {
         let temporary = stored.temporary();
         let mut work = None;
         if stored.stage == Stage::Removing {
-            // The work is kept only now: nobody can write below the old path any more.
             let tree = temporary.is_dir().then_some(temporary.as_path());
             match self.rescue_work(&stored.name, &stored.admin_dir(self), tree) {
                 Ok(kept) => work = kept,

@@ -30,16 +30,15 @@ const DEADLINE: Duration = Duration::from_secs(600);
 /// several threads can't enter: the test is started again by itself under `unshare`, and only that run counts.
 /// Therefore `body` must be the whole test, and the caller a `#[test]` function.
 ///
-/// ```
+/// ```no_run
 /// use std::net::TcpStream;
 ///
-/// # fn main() -> anyhow::Result<()> {
-/// # if !rustix::process::geteuid().is_root() { return Ok(()); }
+/// // The body of a `#[test]` function:
 /// missiond_testkit::netns::run(|| {
 ///     assert!(TcpStream::connect("192.0.2.1:80").is_err());
 ///     Ok(())
 /// })
-/// # }
+/// # .unwrap();
 /// ```
 ///
 /// # Errors

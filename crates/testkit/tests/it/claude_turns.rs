@@ -119,6 +119,7 @@ fn a_connection_dropped_after_a_block_is_an_error() {
         assert_eq!((run.status.code(), &result["is_error"]), (Some(1), &json!(true)));
         assert!(result["result"].as_str().unwrap().contains("Connection closed mid-response"), "{result}");
         assert_eq!(live.server.unused_turns(), [1]);
+        Ok(())
     });
 }
 

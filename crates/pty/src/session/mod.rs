@@ -156,6 +156,12 @@ impl PtySession {
         self.running.pid()
     }
 
+    /// The process that guards the tree: an ancestor of every process that the program starts.
+    #[must_use]
+    pub fn guardian_pid(&self) -> u32 {
+        self.running.guardian_pid()
+    }
+
     /// Looks at every new state of the screen until `predicate` gives something. The current state is looked at
     /// first.
     ///

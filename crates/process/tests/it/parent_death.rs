@@ -5,6 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use missiond_process::{Input, Output};
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::helper;
@@ -46,6 +47,21 @@ fn c13_kill_9_of_the_parent_leaves_no_process() {
     owner.kill().unwrap();
     owner.wait().unwrap();
     eventually("every process of the dead parent to end", || all.iter().all(|pid| !alive(*pid)));
+}
+
+#[test]
+fn c13_the_program_dies_with_its_guardian_when_nobody_can_sweep() {
+    let directory = TempDir::new().unwrap();
+    let mut owner = helper::start("owner", directory.path());
+    let [plain, ..] = PIDS.map(|file| pid_in(&directory.path().join(file)));
+    let guardian = missiond_process::tree::ancestors(plain).unwrap()[0];
+    let send = |pid: u32, signal| kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), signal).unwrap();
+    // The owner can't notice anything now.
+    send(owner.id(), Signal::STOP);
+    send(guardian, Signal::KILL);
+    eventually("the parent-death signal", || !alive(plain));
+    owner.kill().unwrap();
+    owner.wait().unwrap();
 }
 
 #[test]

@@ -4,6 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::io::Errno;
+use rustix::net::RecvFlags;
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::Instant;
@@ -83,8 +85,11 @@ impl Channel {
 
     /// Whether nothing was received since the last answer, the end of the connection included.
     pub(super) fn is_usable(&self) -> bool {
-        let nothing = self.reader.get_ref().try_read(&mut [0]);
-        self.reader.pending() == 0 && nothing.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+        // A system call of our own: tokio's `try_read` answers from what its driver has noticed so far, which may lag
+        // behind the end of the other side.
+        let stream: &UnixStream = self.reader.get_ref().as_ref();
+        let looked = rustix::net::recv(stream, &mut [0_u8; 1][..], RecvFlags::PEEK | RecvFlags::DONTWAIT);
+        self.reader.pending() == 0 && looked.is_err_and(|errno| errno == Errno::AGAIN)
     }
 
     pub(super) async fn call(&mut self, request: &Request) -> Result<Response, ClientError> {

@@ -1,8 +1,12 @@
 //! The log, followed from afar.
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 use super::channel::{Channel, Connected};
 use super::{ClientError, ClientOptions};
-use crate::control::message::Request;
+use crate::control::message::{ErrorKind, Request};
 use crate::control::paths::ProjectPaths;
 use crate::control::wire::Frame;
 use crate::ids::Seq;
@@ -10,6 +14,8 @@ use crate::model::Event;
 
 /// How often a broken connection is made again without an event in between.
 const MAX_RESUMES: u32 = 3;
+/// How long to wait before a mission that is full is asked again.
+const RETRY: Duration = Duration::from_millis(50);
 
 /// The events of a mission, one after the other.
 ///
@@ -89,12 +95,19 @@ impl EventStream {
         self.since
     }
 
+    /// Connects once more. A mission that is full at the moment is asked again for a while: this is the place where a
+    /// slow reader must not lose its thread.
     async fn resume(&mut self) -> Result<(), ClientError> {
-        match Channel::open(&self.paths, &self.options).await? {
-            Connected::Yes(channel) => self.ask(channel).await,
-            Connected::NoOwner => {
-                self.end();
-                Err(ClientError::OwnerGone { root: self.paths.root().to_owned() })
+        let deadline = Instant::now() + self.options.connect;
+        loop {
+            match Channel::open(&self.paths, &self.options).await {
+                Ok(Connected::Yes(channel)) => return self.ask(channel).await,
+                Ok(Connected::NoOwner) => {
+                    self.end();
+                    return Err(ClientError::OwnerGone { root: self.paths.root().to_owned() });
+                }
+                Err(error) if is_full(&error) && Instant::now() < deadline => tokio::time::sleep(RETRY).await,
+                Err(error) => return Err(error),
             }
         }
     }
@@ -109,4 +122,8 @@ impl EventStream {
         self.ended = true;
         self.channel = None;
     }
+}
+
+fn is_full(error: &ClientError) -> bool {
+    matches!(error, ClientError::Refused { reply, .. } if reply.kind == ErrorKind::Unavailable)
 }

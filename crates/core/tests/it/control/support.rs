@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use missiond_core::control::{
-    Authority, Caller, Client, ClientOptions, ControlHandler, ControlServer, ErrorKind, ErrorReply, GateHandler,
-    GateRequest, GateResponse, MissionStatus, OwnerLock, ProjectPaths, Request, Response, ServerOptions, Sessions,
+    Authority, Caller, Client, ClientOptions, ControlHandler, ControlServer, ErrorKind, ErrorReply,
+    GateHandler, GateRequest, GateResponse, MissionStatus, OwnerLock, ProjectPaths, Request, Response,
+    ServerOptions, Sessions,
 };
 use missiond_core::ports::{
     Applied, ApprovalFilter, BoxFuture, Change, Store, StoreError, StoreErrorKind, TaskFilter,
@@ -20,55 +21,56 @@ use missiond_core::{
 use tokio::sync::{Notify, watch};
 
 /// How long a test waits for what must come.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A scratch project and the base of its runtime directory.
 #[derive(Debug)]
-pub struct Project {
-    pub directory: tempfile::TempDir,
-    pub paths: ProjectPaths,
+pub(super) struct Project {
+    pub(super) directory: tempfile::TempDir,
+    pub(super) paths: ProjectPaths,
 }
 
 impl Project {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         std::fs::create_dir(directory.path().join("root")).unwrap();
         std::fs::create_dir(directory.path().join("run")).unwrap();
         let paths =
-            ProjectPaths::with_runtime_base(directory.path().join("root"), directory.path().join("run")).unwrap();
+            ProjectPaths::with_runtime_base(directory.path().join("root"), directory.path().join("run"))
+                .unwrap();
         Self { directory, paths }
     }
 
-    pub fn root(&self) -> PathBuf {
+    pub(super) fn root(&self) -> PathBuf {
         self.directory.path().join("root")
     }
 
-    pub fn base(&self) -> PathBuf {
+    pub(super) fn base(&self) -> PathBuf {
         self.directory.path().join("run")
     }
 
-    pub fn lock(&self) -> Arc<OwnerLock> {
+    pub(super) fn lock(&self) -> Arc<OwnerLock> {
         Arc::new(OwnerLock::acquire(&self.paths, Duration::ZERO).unwrap())
     }
 }
 
 /// A project that this process owns, with its control server.
-pub struct Owned {
-    pub project: Project,
-    pub lock: Arc<OwnerLock>,
-    pub sessions: Arc<Sessions>,
-    pub authority: Arc<Authority>,
-    pub handler: Arc<Handler>,
-    pub log: Arc<Log>,
-    pub server: ControlServer,
+pub(super) struct Owned {
+    pub(super) project: Project,
+    pub(super) lock: Arc<OwnerLock>,
+    pub(super) sessions: Arc<Sessions>,
+    pub(super) authority: Arc<Authority>,
+    pub(super) handler: Arc<Handler>,
+    pub(super) log: Arc<Log>,
+    pub(super) server: ControlServer,
 }
 
 impl Owned {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self::with(ServerOptions::default())
     }
 
-    pub fn with(options: ServerOptions) -> Self {
+    pub(super) fn with(options: ServerOptions) -> Self {
         let project = Project::new();
         let lock = project.lock();
         let sessions = Sessions::new(project.paths.session_scope());
@@ -76,27 +78,28 @@ impl Owned {
         let handler = Arc::new(Handler::default());
         let log = Log::new();
         let server =
-            ControlServer::bind(&lock, handler.clone(), log.clone(), Arc::clone(&authority), options).unwrap();
+            ControlServer::bind(&lock, handler.clone(), log.clone(), Arc::clone(&authority), options)
+                .unwrap();
         Self { project, lock, sessions, authority, handler, log, server }
     }
 
-    pub async fn client(&self) -> Client {
+    pub(super) async fn client(&self) -> Client {
         self.client_with(ClientOptions::default()).await
     }
 
-    pub async fn client_with(&self, options: ClientOptions) -> Client {
+    pub(super) async fn client_with(&self, options: ClientOptions) -> Client {
         Client::connect_with(&self.project.paths, options).await.unwrap().expect("the project has an owner")
     }
 }
 
 /// What the handler noticed, and what makes it go on.
 #[derive(Debug, Default)]
-pub struct Handler {
-    pub refusals: Mutex<Vec<(u32, String)>>,
-    pub begun: AtomicUsize,
-    pub dropped: Arc<AtomicUsize>,
-    pub finished: AtomicUsize,
-    pub released: Notify,
+pub(super) struct Handler {
+    pub(super) refusals: Mutex<Vec<(u32, String)>>,
+    pub(super) begun: AtomicUsize,
+    pub(super) dropped: Arc<AtomicUsize>,
+    pub(super) finished: AtomicUsize,
+    pub(super) released: Notify,
 }
 
 impl ControlHandler for Handler {
@@ -117,7 +120,14 @@ impl ControlHandler for Handler {
                 Request::Submit { request } => Err(ErrorReply::new(ErrorKind::Invalid, request.prompt)),
                 Request::SendMessage { text, .. } => {
                     let text = text.repeat(1024);
-                    let note = |_| Message::new(None, missiond_core::Recipient::Person, text.as_str(), Timestamp::UNIX_EPOCH);
+                    let note = |_| {
+                        Message::new(
+                            None,
+                            missiond_core::Recipient::Person,
+                            text.as_str(),
+                            Timestamp::UNIX_EPOCH,
+                        )
+                    };
                     Ok(Response::Messages((0..1024).map(note).collect()))
                 }
                 other => Err(ErrorReply::new(ErrorKind::Internal, format!("not in this test: {other:?}"))),
@@ -185,17 +195,17 @@ impl Drop for CountDrop {
 
 /// An event log in memory: the one part of a store that the server uses.
 #[derive(Debug)]
-pub struct Log {
+pub(super) struct Log {
     events: Mutex<VecDeque<Event>>,
     newest: watch::Sender<Seq>,
 }
 
 impl Log {
-    pub fn new() -> Arc<Self> {
+    pub(super) fn new() -> Arc<Self> {
         Arc::new(Self { events: Mutex::default(), newest: watch::Sender::new(Seq(0)) })
     }
 
-    pub fn write(&self, texts: impl IntoIterator<Item = String>) {
+    pub(super) fn write(&self, texts: impl IntoIterator<Item = String>) {
         let mut events = self.events.lock().unwrap();
         for text in texts {
             let seq = Seq(events.len() as u64 + 1);
@@ -247,7 +257,7 @@ impl Store for Log {
 }
 
 /// Waits on a condition, with a deadline.
-pub async fn until(what: &str, mut condition: impl FnMut() -> bool) {
+pub(super) async fn until(what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !condition() {
         assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
@@ -256,6 +266,12 @@ pub async fn until(what: &str, mut condition: impl FnMut() -> bool) {
 }
 
 /// The whole chain of an error.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    missiond_core::chain(error)
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    text
 }

@@ -46,7 +46,8 @@ mod session;
 mod turn;
 
 pub use detect::{
-    Activity, Dialog, DialogId, DialogKind, DialogOption, Evidence, Observation, Profile, ProfileError, Status,
+    Activity, Dialog, DialogId, DialogKind, DialogOption, Evidence, Observation, Profile, ProfileError,
+    Status,
 };
 pub use missiond_process::{Exit, SpawnSpec};
 pub use session::{
@@ -56,6 +57,6 @@ pub use size::{Size, SizeError};
 pub use snapshot::{Cursor, Modes, Row, Snapshot};
 pub use terminal::{Feed, Terminal};
 pub use turn::{
-    Agent, AnswerError, Choice, EndReason, InterruptError, Interrupted, Receipt, SubmitError, Turn, TurnOptions,
-    TurnOutcome, TurnStep,
+    Agent, AnswerError, Choice, EndReason, InterruptError, Interrupted, Receipt, SubmitError, Turn,
+    TurnOptions, TurnOutcome, TurnStep,
 };

@@ -52,7 +52,8 @@ impl Profile {
     /// A call's result hangs under it by a hook of its own; while it runs, so does its state.
     fn is_tool_call(&self, block: &[Row]) -> bool {
         let mut rest = block.iter().skip(1).map(|row| row.text.trim()).filter(|text| !text.is_empty());
-        rest.next().is_some_and(|text| text.starts_with(&self.layout.result) || pattern::any(&self.busy.tool, text))
+        rest.next()
+            .is_some_and(|text| text.starts_with(&self.layout.result) || pattern::any(&self.busy.tool, text))
     }
 }
 

@@ -68,8 +68,10 @@ impl Block {
         let blank = |n: &usize| !rows[*n].text.trim().is_empty();
         // The lowest numbered list is the options: what is asked about stands above them and may hold lists of its
         // own.
-        let (last, lowest) =
-            region.clone().rev().find_map(|n| parse_option(&rows[n].text, marker).map(|option| (n, option)))?;
+        let (last, lowest) = region
+            .clone()
+            .rev()
+            .find_map(|n| parse_option(&rows[n].text, marker).map(|option| (n, option)))?;
         if lowest.number > MAX_OPTIONS {
             return None;
         }
@@ -163,7 +165,8 @@ struct Facts<'a> {
 
 impl Facts<'_> {
     fn fit(&self, rule: &DialogRule) -> bool {
-        let fits = |patterns: &[pattern::Pattern], text: &str| patterns.is_empty() || pattern::any(patterns, text);
+        let fits =
+            |patterns: &[pattern::Pattern], text: &str| patterns.is_empty() || pattern::any(patterns, text);
         (self.hint.is_some() || !rule.hint)
             && fits(&rule.header, self.header)
             && fits(&rule.question, self.question)

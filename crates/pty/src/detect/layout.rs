@@ -27,7 +27,11 @@ pub(super) fn prompt_box(layout: &Layout, rows: &[Row]) -> Option<PromptBox> {
     rules.windows(2).rev().find_map(|pair| {
         let (top, bottom) = (pair[0], pair[1]);
         let first = rows.get(top + 1).filter(|_| bottom > top + 1)?;
-        layout.prompt.iter().any(|glyph| begins_with_glyph(&first.text, glyph)).then_some(PromptBox { top, bottom })
+        layout
+            .prompt
+            .iter()
+            .any(|glyph| begins_with_glyph(&first.text, glyph))
+            .then_some(PromptBox { top, bottom })
     })
 }
 

@@ -9,7 +9,5 @@ mod pattern;
 mod profile;
 
 pub(crate) use answer::{error_message, is_pasted};
-pub use observation::{
-    Activity, Dialog, DialogId, DialogKind, DialogOption, Evidence, Observation, Status,
-};
+pub use observation::{Activity, Dialog, DialogId, DialogKind, DialogOption, Evidence, Observation, Status};
 pub use profile::{Profile, ProfileError};

@@ -15,6 +15,8 @@ pub struct Observation {
     pub dialog: Option<Dialog>,
     /// What stands in the prompt box, if anything does; a placeholder doesn't count.
     pub draft: Option<String>,
+    /// The agent shows this view (a transcript, say) in place of its prompt, so nothing can be submitted.
+    pub view: Option<String>,
     /// The agent waits before it tries a failed request again.
     pub retrying: bool,
     /// The rules that decided, with what they matched.

@@ -20,6 +20,7 @@ impl Profile {
             status: Status::Unknown,
             dialog: None,
             draft: None,
+            view: None,
             retrying: false,
             evidence: Vec::new(),
         };
@@ -51,9 +52,36 @@ impl Profile {
                     text: String::new(),
                 });
             }
-            None => {}
+            None => self.observe_view(snapshot, &mut seen),
         }
         seen
+    }
+
+    fn observe_view(&self, snapshot: &Snapshot, seen: &mut Observation) {
+        let rows = &snapshot.rows;
+        let Some(rule) = rows.iter().rposition(|row| layout::is_rule(&self.layout, row)) else { return };
+        let Some(row) = (rule + 1..rows.len()).find(|n| !rows[*n].text.is_empty()) else { return };
+        let text = rows[row].text.trim();
+        let Some(view) = self.views.iter().find(|view| pattern::any(&view.footer, text)) else { return };
+        seen.view = Some(view.name.clone());
+        seen.evidence.push(Evidence {
+            rule: format!("views.{}", view.name),
+            rows: Some(row..row + 1),
+            text: text.to_owned(),
+        });
+        seen.status = match self.title_says_busy(snapshot, seen) {
+            true => Status::Busy(Activity::Thinking),
+            false => Status::Idle { draft: false },
+        };
+    }
+
+    fn title_says_busy(&self, snapshot: &Snapshot, seen: &mut Observation) -> bool {
+        let busy = pattern::any(&self.title.busy, &snapshot.title);
+        if busy {
+            let text = snapshot.title.to_string();
+            seen.evidence.push(Evidence { rule: "title.busy".to_owned(), rows: None, text });
+        }
+        busy
     }
 
     fn observe_box(&self, snapshot: &Snapshot, prompt: &PromptBox, seen: &mut Observation) {
@@ -74,10 +102,7 @@ impl Profile {
         if let Some((row, text)) = self.footer(rows, prompt) {
             seen.evidence.push(Evidence { rule: "busy.footer".to_owned(), rows: Some(row..row + 1), text });
         }
-        if pattern::any(&self.title.busy, &snapshot.title) {
-            let text = snapshot.title.to_string();
-            seen.evidence.push(Evidence { rule: "title.busy".to_owned(), rows: None, text });
-        }
+        self.title_says_busy(snapshot, seen);
         // One of the three is enough: the status line is hidden while an answer streams, the footer while a person
         // types, and the title may be switched off.
         if seen.evidence.len() == 1 {

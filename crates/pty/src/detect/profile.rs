@@ -20,6 +20,8 @@ pub struct Profile {
     pub(super) title: Title,
     pub(super) busy: Busy,
     pub(super) turn: TurnRules,
+    #[serde(default)]
+    pub(super) views: Vec<View>,
     pub(super) dialog: Dialogs,
 }
 
@@ -89,7 +91,9 @@ pub enum ProfileError {
         source: Box<toml::de::Error>,
     },
     /// A version of the format that this crate doesn't know.
-    #[error("{origin} has schema {found}, but only schema {SCHEMA} is known: use a profile made for this version")]
+    #[error(
+        "{origin} has schema {found}, but only schema {SCHEMA} is known: use a profile made for this version"
+    )]
     Schema {
         /// Where the text came from.
         origin: String,
@@ -138,6 +142,13 @@ pub(super) struct Busy {
 pub(super) struct TurnRules {
     pub(super) pasted: Vec<Pattern>,
     pub(super) error: Vec<Pattern>,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct View {
+    pub(super) name: String,
+    pub(super) footer: Vec<Pattern>,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]

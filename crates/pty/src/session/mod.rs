@@ -55,9 +55,10 @@ impl PtySession {
         spec.terminal = Some(device);
         spec.env.set("TERM", "xterm-256color").set("COLORTERM", "truecolor");
         spec.env.unset("LINES").unset("COLUMNS");
-        let running = spec
-            .spawn()
-            .map_err(|source| SpawnError::Program { program: spec.program.clone(), source: Box::new(source) })?;
+        let running = spec.spawn().map_err(|source| SpawnError::Program {
+            program: spec.program.clone(),
+            source: Box::new(source),
+        })?;
         // Reading ends once nobody has the other side open, so ours must not be.
         drop(pair.slave);
 

@@ -70,7 +70,10 @@ impl Shared {
         }
         drop(state);
         if feed.clipboard_refused > 0 {
-            tracing::debug!(count = feed.clipboard_refused, "clipboard access by a program on a terminal refused");
+            tracing::debug!(
+                count = feed.clipboard_refused,
+                "clipboard access by a program on a terminal refused"
+            );
         }
         if !feed.replies.is_empty()
             && let Err(error) = self.input.push_reply(&feed.replies)

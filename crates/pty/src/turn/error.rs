@@ -10,7 +10,9 @@ pub enum SubmitError {
     #[error("the prompt is empty")]
     Empty,
     /// The prompt is too long to be pasted.
-    #[error("the prompt has {bytes} bytes, more than the {limit} that are pasted: put it in a file and name the file")]
+    #[error(
+        "the prompt has {bytes} bytes, more than the {limit} that are pasted: put it in a file and name the file"
+    )]
     TooLong {
         /// Its length in bytes.
         bytes: usize,
@@ -35,8 +37,16 @@ pub enum SubmitError {
         /// The draft.
         draft: String,
     },
+    /// The agent shows something else in place of its prompt box.
+    #[error("the agent shows its {view} view in place of its prompt: leave that view first")]
+    View {
+        /// The view's name in the profile.
+        view: String,
+    },
     /// The prompt has several lines and the program takes no bracketed paste, so each line would be submitted alone.
-    #[error("the program takes no bracketed paste, so a prompt of several lines would be split: use one line")]
+    #[error(
+        "the program takes no bracketed paste, so a prompt of several lines would be split: use one line"
+    )]
     NoBracketedPaste,
     /// What was pasted didn't appear. It may still be in the box.
     #[error("the prompt was pasted but did not appear in the agent's prompt box")]
@@ -45,7 +55,9 @@ pub enum SubmitError {
         found: Option<String>,
     },
     /// Enter didn't submit it. The prompt still stands in the box.
-    #[error("the prompt stands in the agent's prompt box, but Enter was pressed {attempts} times and did not submit it")]
+    #[error(
+        "the prompt stands in the agent's prompt box, but Enter was pressed {attempts} times and did not submit it"
+    )]
     NotSubmitted {
         /// How often Enter was pressed.
         attempts: u32,

@@ -3,8 +3,8 @@
 mod agent;
 mod answering;
 mod error;
-mod prompt;
 mod progress;
+mod prompt;
 
 pub use agent::{Agent, TurnOptions};
 pub use answering::{Choice, Interrupted};

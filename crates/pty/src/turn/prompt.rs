@@ -111,7 +111,10 @@ impl Agent {
 
 fn ready(seen: &Observation, exit: Option<&crate::ExitReport>) -> Result<(), SubmitError> {
     match (seen.status, exit) {
-        (Status::Idle { draft: false }, _) => Ok(()),
+        (Status::Idle { draft: false }, _) => match &seen.view {
+            Some(view) => Err(SubmitError::View { view: view.clone() }),
+            None => Ok(()),
+        },
         (Status::Idle { draft: true }, _) => {
             Err(SubmitError::Draft { draft: seen.draft.clone().unwrap_or_default() })
         }

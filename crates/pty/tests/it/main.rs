@@ -3,4 +3,6 @@
 
 mod recordings;
 mod replay;
+mod session;
 mod terminal;
+mod turn;

@@ -68,12 +68,13 @@ fn load(path: &Path) -> Recording {
         Event { time: event[0].as_f64().unwrap(), kind }
     });
     let truth = std::fs::read_to_string(path.join("truth.jsonl")).unwrap();
-    let truth = truth.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).map(|interval| Interval {
-        start: interval["t0"].as_f64().unwrap(),
-        end: interval["t1"].as_f64().unwrap(),
-        state: interval["state"].as_str().unwrap().to_owned(),
-        detail: interval["detail"].clone(),
-    });
+    let truth =
+        truth.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).map(|interval| Interval {
+            start: interval["t0"].as_f64().unwrap(),
+            end: interval["t1"].as_f64().unwrap(),
+            state: interval["state"].as_str().unwrap().to_owned(),
+            detail: interval["detail"].clone(),
+        });
     Recording {
         name: path.file_name().unwrap().to_str().unwrap().to_owned(),
         size: Size::new(side("width"), side("height")).unwrap(),
@@ -99,7 +100,11 @@ impl Recording {
     }
 
     /// What the profile says over time: each observation holds from its time to the next.
-    pub(crate) fn observe(&self, profile: &Profile, mut edit: impl FnMut(&mut Snapshot)) -> Vec<(f64, Observation)> {
+    pub(crate) fn observe(
+        &self,
+        profile: &Profile,
+        mut edit: impl FnMut(&mut Snapshot),
+    ) -> Vec<(f64, Observation)> {
         let mut seen = Vec::new();
         self.play(|time, mut snapshot| {
             edit(&mut snapshot);

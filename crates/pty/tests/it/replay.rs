@@ -54,7 +54,9 @@ fn runs(truth: &[Interval]) -> Vec<(&'static str, f64, f64)> {
             other => panic!("state {other}"),
         };
         match runs.last_mut() {
-            Some((last, _, end)) if *last == class && (*end - interval.start).abs() < 0.002 => *end = interval.end,
+            Some((last, _, end)) if *last == class && (*end - interval.start).abs() < 0.002 => {
+                *end = interval.end
+            }
             _ => runs.push((class, interval.start, interval.end)),
         }
     }
@@ -125,7 +127,11 @@ fn every_dialog_is_found_with_kind_tool_options_and_highlight() {
             }
             if matches!(dialog.tool.as_deref(), Some("Write" | "Edit")) {
                 let path = detail["argument"].as_str().unwrap();
-                assert!(path.ends_with(dialog.argument.as_deref().unwrap()), "{place}: {:?}", dialog.argument);
+                assert!(
+                    path.ends_with(dialog.argument.as_deref().unwrap()),
+                    "{place}: {:?}",
+                    dialog.argument
+                );
             }
         }
     }

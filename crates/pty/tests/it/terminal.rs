@@ -46,7 +46,10 @@ fn p15_queries_are_answered() {
         ("\x1b]4;1;?\x07", "\x1b]4;1;rgb:cdcd/0000/0000\x1b\\"),
         ("\x1b]4;16;?;255;?\x07", "\x1b]4;16;rgb:0000/0000/0000\x1b\\\x1b]4;255;rgb:eeee/eeee/eeee\x1b\\"),
         ("\x1bP+q4d73\x1b\\", "\x1bP0+r4d73\x1b\\"),
-        ("\x1bP+q544e;zz;436f\x1b\\", "\x1bP1+r544e=787465726d2d323536636f6c6f72\x1b\\\x1bP1+r436f=323536\x1b\\"),
+        (
+            "\x1bP+q544e;zz;436f\x1b\\",
+            "\x1bP1+r544e=787465726d2d323536636f6c6f72\x1b\\\x1bP1+r436f=323536\x1b\\",
+        ),
         ("\x1bP$qm\x1b\\", "\x1bP0$r\x1b\\"),
         // In the order of the questions, whoever answers them.
         ("\x1b[c\x1bP+q4d73\x1b\\\x1b[5n", "\x1b[?62;22c\x1bP0+r4d73\x1b\\\x1b[0n"),
@@ -67,7 +70,9 @@ fn recorded_agents_get_the_replies_they_got_when_recorded() {
     for event in &recording.events {
         match &event.kind {
             Kind::Output(text) => replies.extend(terminal.feed(text.as_bytes()).replies),
-            Kind::Input(text) if text.starts_with("\x1b[?") || text.starts_with("\x1bP") => recorded.push_str(text),
+            Kind::Input(text) if text.starts_with("\x1b[?") || text.starts_with("\x1bP") => {
+                recorded.push_str(text)
+            }
             _ => {}
         }
     }
@@ -97,7 +102,10 @@ fn a_synchronized_update_is_seen_whole() {
     let mut terminal = terminal(20, 2);
     terminal.feed(b"before");
     terminal.feed(b"\x1b[?2026h\x1b[2J\x1b[Hhalf");
-    assert_eq!((terminal.snapshot().text(), terminal.snapshot().modes.synchronized), ("before".to_owned(), true));
+    assert_eq!(
+        (terminal.snapshot().text(), terminal.snapshot().modes.synchronized),
+        ("before".to_owned(), true)
+    );
     terminal.feed(b" done\x1b[?2026l");
     assert_eq!(terminal.snapshot().text(), "half done");
 
@@ -150,7 +158,10 @@ fn p11_every_size_works() {
     }
     for (cols, rows) in [(0, 1), (1, 0), (1001, 1), (1, 1001), (u16::MAX, u16::MAX)] {
         let error = Size::new(cols, rows).unwrap_err().to_string();
-        assert_eq!(error, format!("terminal size {cols}x{rows} is out of range: each side must be 1 to 1000"));
+        assert_eq!(
+            error,
+            format!("terminal size {cols}x{rows} is out of range: each side must be 1 to 1000")
+        );
     }
 }
 
@@ -169,11 +180,56 @@ fn a_flood_of_queries_is_bounded() {
 /// Bytes that look like what programs write, with wide, joined and zero-width characters, and plain noise.
 fn output() -> impl Strategy<Value = Vec<u8>> {
     let text = prop::sample::select(vec![
-        "a", "語", "🎉", "👩‍👩‍👧", "e\u{301}", "\u{200b}", "\u{fe0f}", "☁\u{fe0f}", "\r", "\n", "\r\n", "\t", "\x08", "\x1b[H",
-        "\x1b[2J", "\x1b[K", "\x1b[1;1H", "\x1b[999C", "\x1b[5A", "\x1b[2;3r", "\x1b[r", "\x1bM", "\x1bc", "\x1b[L",
-        "\x1b[3M", "\x1b[4P", "\x1b[9@", "\x1b[2X", "\x1b[3S", "\x1b[2T", "\x1b[b", "\x1b[9b", "\x1b[?1049h",
-        "\x1b[?1049l", "\x1b[?2026h", "\x1b[?2026l", "\x1b[?6h", "\x1b[6n", "\x1b[c", "\x1bP+q4d73\x1b\\", "\x1bPq",
-        "\x1b]0;t\x07", "\x1b]11;?\x1b\\", "\x1b[7m", "\x1b[2m", "\x1b[m", "\x1b7", "\x1b8", "\x18", "\x1b",
+        "a",
+        "語",
+        "🎉",
+        "👩‍👩‍👧",
+        "e\u{301}",
+        "\u{200b}",
+        "\u{fe0f}",
+        "☁\u{fe0f}",
+        "\r",
+        "\n",
+        "\r\n",
+        "\t",
+        "\x08",
+        "\x1b[H",
+        "\x1b[2J",
+        "\x1b[K",
+        "\x1b[1;1H",
+        "\x1b[999C",
+        "\x1b[5A",
+        "\x1b[2;3r",
+        "\x1b[r",
+        "\x1bM",
+        "\x1bc",
+        "\x1b[L",
+        "\x1b[3M",
+        "\x1b[4P",
+        "\x1b[9@",
+        "\x1b[2X",
+        "\x1b[3S",
+        "\x1b[2T",
+        "\x1b[b",
+        "\x1b[9b",
+        "\x1b[?1049h",
+        "\x1b[?1049l",
+        "\x1b[?2026h",
+        "\x1b[?2026l",
+        "\x1b[?6h",
+        "\x1b[6n",
+        "\x1b[c",
+        "\x1bP+q4d73\x1b\\",
+        "\x1bPq",
+        "\x1b]0;t\x07",
+        "\x1b]11;?\x1b\\",
+        "\x1b[7m",
+        "\x1b[2m",
+        "\x1b[m",
+        "\x1b7",
+        "\x1b8",
+        "\x18",
+        "\x1b",
     ]);
     let piece = prop_oneof![
         8 => text.prop_map(|s| s.as_bytes().to_vec()),

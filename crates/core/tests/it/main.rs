@@ -1,0 +1,7 @@
+//! Tests of the crate at its boundary.
+#![allow(clippy::unwrap_used)]
+
+mod control;
+mod decode;
+mod scheduler;
+mod text;

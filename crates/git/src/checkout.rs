@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::command::{Call, records, to_path};
@@ -121,6 +122,14 @@ impl Repository {
     fn finish_checkout(&self, journal: &Journal) -> Result<Recovered> {
         let Journal { worktree, branch, from, to, .. } = journal;
         journal.owner.end_leftovers()?;
+        let git_dir = self.git_dir(worktree)?;
+        let locks = [
+            git_dir.join("index.lock"),
+            git_dir.join("HEAD.lock"),
+            self.common_dir().join(format!("{}.lock", branch.full())),
+        ];
+        let began = fs::metadata(&journal.file).and_then(|meta| meta.modified());
+        self.clear_stale_locks(&locks, began.map_err(Error::io("look at", &journal.file))?)?;
         let (name, place) = (branch.to_string(), worktree.clone());
         let tip = self.commit_of(self.root(), &branch.full())?;
         let on_it = self.head_ref(worktree)?.as_deref() == Some(branch.full().as_str());
@@ -134,9 +143,8 @@ impl Repository {
                 Recovered::MergeUndone { branch: name, worktree: place }
             });
         }
-        let index_lock = self.git_dir(worktree)?.join("index.lock");
-        if index_lock.exists() {
-            return Err(Error::IndexLocked { path: index_lock });
+        if locks[0].exists() {
+            return Err(Error::IndexLocked { path: locks[0].clone() });
         }
         let (old, new) = (self.differing(worktree, from)?, self.differing(worktree, to)?);
         let added = self.differing_paths(worktree, from, to, "--diff-filter=A")?;
@@ -146,8 +154,12 @@ impl Repository {
             record::remove_file(&journal.file)?;
             return Ok(Recovered::MergeUndone { branch: name, worktree: place });
         }
-        // Each file is as it was before or as it will be, so completing overwrites nobody's work.
-        let foreign = new.iter().filter(|path| old.contains(*path) || written.contains(*path)).count();
+        // Each file is as it was before or as it will be, so completing overwrites nobody's work; or git was killed
+        // while it wrote it.
+        let mut foreign = 0;
+        for path in new.iter().filter(|path| old.contains(*path) || written.contains(*path)) {
+            foreign += usize::from(!self.is_begun(worktree, path, to)?);
+        }
         if foreign > 0 {
             return Err(Error::CheckoutBlocked {
                 branch: name,
@@ -159,6 +171,22 @@ impl Repository {
         self.update_ref(worktree, &branch.full(), to.as_str(), from.as_str(), "missiond: merge (recovered)")?;
         record::remove_file(&journal.file)?;
         Ok(Recovered::MergeFinished { branch: name, worktree: place })
+    }
+
+    /// Whether the file is missing or the beginning of what it is in `commit`.
+    fn is_begun(&self, worktree: &Path, path: &Path, commit: &ObjectId) -> Result<bool> {
+        let file = worktree.join(path);
+        let Ok(meta) = fs::symlink_metadata(&file) else { return Ok(true) };
+        if !meta.is_file() {
+            return Ok(false);
+        }
+        let mut object = format!("{commit}:").into_bytes();
+        object.extend_from_slice(path.as_os_str().as_bytes());
+        let whole = self.git.read(worktree, "cat-file").arg("--filters").arg(to_path(&object)).output()?;
+        if whole.code != 0 || meta.len() > whole.stdout.len() as u64 {
+            return Ok(false);
+        }
+        Ok(whole.stdout.starts_with(&fs::read(&file).map_err(Error::io("read", &file))?))
     }
 
     fn two_way(&self, worktree: &Path, from: &ObjectId, to: &ObjectId) -> Result<()> {

@@ -36,7 +36,7 @@
 //!
 //! * Names are compared exactly. A branch, directory or worktree that wasn't made here is never moved, reset or deleted.
 //! * Every change of several steps is written down first, so that after `kill -9` the next creation or
-//!   [`Repository::recover`] undoes or completes it. What a killed `git` itself leaves, such as an `index.lock`, is
+//!   [`Repository::recover`] undoes or completes it. Lock files of git's that can't be told from somebody else's are
 //!   reported and left to a person.
 //! * Changes to one repository are made one after the other, also by several processes, under a lock file
 //!   (`missiond/lock` in the common git directory); checkouts run side by side.
@@ -66,6 +66,7 @@ mod record;
 mod repository;
 mod rescue;
 mod settings;
+mod stale;
 mod workspace;
 mod worktrees;
 

@@ -1,5 +1,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use crate::owner::Owner;
 use crate::{Error, Repository, Rescue, Result, WorkspaceName};
@@ -72,9 +73,9 @@ impl Repository {
     /// [`Error::LockHeld`], or when the state directory can't be read. All else becomes a [`Problem`].
     pub fn recover(&self) -> Result<Recovery> {
         let mut recovery = Recovery::default();
-        for stored in self.claim_abandoned(&mut recovery)? {
+        for (stored, since) in self.claim_abandoned(&mut recovery)? {
             let subject = Stored::file(self, &stored.name);
-            match self.mend(stored) {
+            match self.mend(stored, since) {
                 Ok(done) => recovery.done.push(done),
                 Err(error) => recovery.problems.push(Problem { subject, error }),
             }
@@ -89,8 +90,9 @@ impl Repository {
         Ok(recovery)
     }
 
-    /// Makes this process the owner of what dead ones left, so that nobody else mends it meanwhile.
-    fn claim_abandoned(&self, recovery: &mut Recovery) -> Result<Vec<Stored>> {
+    /// Makes this process the owner of what dead ones left, so that nobody else mends it meanwhile. Also tells since
+    /// when each of them was at it.
+    fn claim_abandoned(&self, recovery: &mut Recovery) -> Result<Vec<(Stored, SystemTime)>> {
         let _lock = self.lock("recover")?;
         let mut claimed = Vec::new();
         for (subject, stored) in Stored::load_all(self)? {
@@ -100,9 +102,11 @@ impl Repository {
                         recovery.problems.push(Problem { subject, error });
                         continue;
                     }
+                    let since = fs::metadata(&subject).and_then(|meta| meta.modified());
+                    let since = since.map_err(Error::io("look at", &subject))?;
                     stored.owner = Owner::this_process();
                     stored.store(self)?;
-                    claimed.push(stored);
+                    claimed.push((stored, since));
                 }
                 Ok(_) => {}
                 Err(error) => recovery.problems.push(Problem { subject, error }),
@@ -111,8 +115,10 @@ impl Repository {
         Ok(claimed)
     }
 
-    fn mend(&self, mut stored: Stored) -> Result<Recovered> {
+    fn mend(&self, mut stored: Stored, since: SystemTime) -> Result<Recovered> {
         let name = stored.name.clone();
+        let locks = [format!("{}.lock", stored.branch.full()), "packed-refs.lock".to_owned()];
+        self.clear_stale_locks(&locks.map(|lock| self.common_dir().join(lock)), since)?;
         if stored.stage == Stage::Creating {
             self.undo_creation(&stored)?;
             return Ok(Recovered::CreationUndone { name });

@@ -1,9 +1,10 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::owner::Owner;
+use crate::stale::processes_in;
 use crate::{BranchName, Error, Repository, Rescue, Result, WorkspaceName};
 
 use super::stored::{Stage, Stored, belongs_to};
@@ -245,16 +246,4 @@ fn make_writable(top: &Path) {
         let folders = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
         todo.extend(folders.map(|entry| entry.path()));
     }
-}
-
-/// Returns the other processes whose working directory lies in `dir`, as far as this user may see.
-fn processes_in(dir: &Path) -> Vec<u32> {
-    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
-    let me = std::process::id();
-    let inside = |pid: &u32| {
-        *pid != me
-            && fs::read_link(PathBuf::from(format!("/proc/{pid}/cwd"))).is_ok_and(|cwd| cwd.starts_with(dir))
-    };
-    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    pids.filter(inside).collect()
 }

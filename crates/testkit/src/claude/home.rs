@@ -58,6 +58,8 @@ impl ClaudeHome {
     pub fn environment(&self, base_url: &str) -> Vec<(String, String)> {
         let path = env::var("PATH").unwrap_or_else(|_| "/usr/local/bin:/usr/bin:/bin".to_owned());
         let home = self.path().to_string_lossy().into_owned();
+        // Otherwise it is /tmp/claude-UID, where an agent of the same uid outside a user namespace may have been first.
+        let scratch = self.path().join("tmp").to_string_lossy().into_owned();
         let fixed = [
             ("ANTHROPIC_API_KEY", DUMMY_KEY),
             ("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1"),
@@ -69,7 +71,12 @@ impl ClaudeHome {
             ("TERM", "xterm-256color"),
             ("USER", "tester"),
         ];
-        let own = [("ANTHROPIC_BASE_URL", base_url), ("HOME", &home), ("PATH", &path)];
+        let own = [
+            ("ANTHROPIC_BASE_URL", base_url),
+            ("CLAUDE_CODE_TMPDIR", &scratch),
+            ("HOME", &home),
+            ("PATH", &path),
+        ];
         fixed.into_iter().chain(own).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
 

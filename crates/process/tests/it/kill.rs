@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use missiond_process::{Exit, KillHandle, KillLadder, Output, Running, Signal, SpawnSpec, tree};
+use missiond_process::{Exit, Input, KillHandle, KillLadder, Output, Running, Signal, SpawnSpec, tree};
 use rustix::process::{Pid, Signal as RawSignal, kill_process};
 use tempfile::TempDir;
 
@@ -279,4 +279,38 @@ fn a_pipe_ends_when_the_program_closes_it_although_the_guardian_lives() {
     // Nor does it keep the directory busy.
     let cwd = std::fs::read_link(format!("/proc/{}/cwd", running.guardian_pid())).unwrap();
     assert_eq!(cwd, Path::new("/"));
+}
+
+#[test]
+fn a_dropped_program_and_one_left_behind_may_tidy_up() {
+    let polite = "trap 'echo > tidy; exit' TERM; echo > ready; while :; do sleep 0.01; done";
+    for (script, dropped) in
+        [(polite.to_owned(), true), (format!("({polite}) & until [ -e ready ]; do :; done"), false)]
+    {
+        let directory = TempDir::new().unwrap();
+        let running = quick(&script, &directory).spawn().unwrap();
+        let handle = running.handle();
+        eventually("the script to be ready", || directory.path().join("ready").exists());
+        let running = (!dropped).then_some(running);
+        assert!(handle.wait_blocking(Some(PATIENCE)).unwrap().is_some());
+        assert!(directory.path().join("tidy").exists(), "no SIGTERM came before SIGKILL: {script}");
+        drop(running);
+    }
+}
+
+#[test]
+fn a_message_that_comes_too_late_does_not_lose_the_exit() {
+    let directory = TempDir::new().unwrap();
+    let mut spec = quick("read line; exit 4", &directory);
+    spec.stdin = Input::Piped;
+    let running = spec.spawn().unwrap();
+    send(running.guardian_pid(), RawSignal::STOP);
+    drop(running.take_stdin());
+    eventually("the program to end", || !alive(running.pid()));
+    // The guardian, going on, has nobody left to guard and leaves these unread.
+    for _ in 0..5 {
+        running.signal_tree(Signal::User1);
+    }
+    send(running.guardian_pid(), RawSignal::CONT);
+    assert_eq!(running.wait_blocking(Some(PATIENCE)), Ok(Some(Exit::Code(4))));
 }

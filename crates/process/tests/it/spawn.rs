@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use missiond_process::{Environment, Exit, Finished, Input, Output, SpawnError, SpawnSpec, run};
+use missiond_process::{Environment, Exit, Finished, Input, Output, SpawnError, SpawnSpec, run, tree};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use tempfile::TempDir;
 
@@ -288,15 +288,22 @@ fn c7_dropping_the_input_pipe_is_the_programs_end_of_input() {
 fn a_program_that_is_still_open_for_writing_elsewhere_is_tried_again() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("copy");
-    fs::copy("/bin/true", &path).unwrap();
+    fs::copy("/bin/sleep", &path).unwrap();
     let writer = OpenOptions::new().append(true).open(&path).unwrap();
-    let spec = SpawnSpec::new(path, "/");
+    let mut spec = SpawnSpec::new(path, "/").arg("1000");
+    let (mut attempts, attempt) = io::pipe().unwrap();
+    // SAFETY: the step makes one system call.
+    unsafe { spec.pre_exec(Arc::new(move || Ok(rustix::io::write(&attempt, b".").map(|_| ())?))) };
     let spawning = std::thread::spawn(move || spec.spawn());
-    // Long enough for a first attempt, short enough for a later one; either way the outcome is the same.
-    std::thread::sleep(Duration::from_millis(30));
+    // The second attempt proves that the first has failed.
+    attempts.read_exact(&mut [0; 2]).unwrap();
     drop(writer);
     let running = spawning.join().unwrap().unwrap();
-    assert_eq!(running.wait_blocking(Some(PATIENCE)), Ok(Some(Exit::Code(0))));
+    assert_eq!(
+        tree::ancestors(running.pid()).unwrap()[0],
+        running.guardian_pid(),
+        "the pid is of an earlier attempt"
+    );
 }
 
 #[test]

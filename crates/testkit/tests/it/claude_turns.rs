@@ -1,6 +1,6 @@
 //! The wire format: the real client takes every kind of answer for what it is meant to be.
 
-use std::{fs, time::Duration};
+use std::{fs, process::Command, time::Duration};
 
 use missiond_testkit::{
     claude::VERSION,
@@ -149,4 +149,21 @@ fn a_headless_run_asks_for_nothing_beside_the_conversation() {
         );
         Ok(())
     });
+}
+
+/// A test that needs the program fails without it, in CI and elsewhere, and says how to get it.
+#[test]
+fn a_missing_or_different_program_is_a_failure_that_names_the_remedy() {
+    for (program, complaint) in
+        [("/nonexistent/claude", "does not exist"), ("/bin/true", "the tests need 2.1.197")]
+    {
+        let inner = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "claude_turns::a_text_turn", "--nocapture"])
+            .env("MISSIOND_TEST_CLAUDE", program)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&inner.stderr) + String::from_utf8_lossy(&inner.stdout);
+        assert!(!inner.status.success(), "{said}");
+        assert!(said.contains(complaint) && said.contains("npm install --prefix"), "{said}");
+    }
 }

@@ -1,4 +1,5 @@
 use std::fs;
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -65,6 +66,15 @@ pub struct Problem {
     pub error: Error,
 }
 
+/// A record that this process has taken over.
+struct Claim {
+    stored: Stored,
+    /// Who left it.
+    dead: Owner,
+    /// Since when that process was at it.
+    since: SystemTime,
+}
+
 impl Repository {
     /// Mends what processes left that were killed while creating, removing or merging. Safe at any time and from
     /// several processes at once; what living processes do is left alone.
@@ -73,11 +83,19 @@ impl Repository {
     /// [`Error::LockHeld`], or when the state directory can't be read. All else becomes a [`Problem`].
     pub fn recover(&self) -> Result<Recovery> {
         let mut recovery = Recovery::default();
-        for (stored, since) in self.claim_abandoned(&mut recovery)? {
+        for Claim { stored, dead, since } in self.claim_abandoned(&mut recovery)? {
             let subject = Stored::file(self, &stored.name);
+            let name = stored.name.clone();
             match self.mend(stored, since) {
                 Ok(done) => recovery.done.push(done),
-                Err(error) => recovery.problems.push(Problem { subject, error }),
+                Err(error) => {
+                    // So that the next call tries again, here or elsewhere.
+                    if let Some(mut left) = Stored::load(self, &name)? {
+                        left.owner = dead;
+                        left.store(self)?;
+                    }
+                    recovery.problems.push(Problem { subject, error });
+                }
             }
         }
         self.recover_merges(&mut recovery)?;
@@ -90,9 +108,8 @@ impl Repository {
         Ok(recovery)
     }
 
-    /// Makes this process the owner of what dead ones left, so that nobody else mends it meanwhile. Also tells since
-    /// when each of them was at it.
-    fn claim_abandoned(&self, recovery: &mut Recovery) -> Result<Vec<(Stored, SystemTime)>> {
+    /// Makes this process the owner of what dead ones left, so that nobody else mends it meanwhile.
+    fn claim_abandoned(&self, recovery: &mut Recovery) -> Result<Vec<Claim>> {
         let _lock = self.lock("recover")?;
         let mut claimed = Vec::new();
         for (subject, stored) in Stored::load_all(self)? {
@@ -104,9 +121,9 @@ impl Repository {
                     }
                     let since = fs::metadata(&subject).and_then(|meta| meta.modified());
                     let since = since.map_err(Error::io("look at", &subject))?;
-                    stored.owner = Owner::this_process();
+                    let dead = mem::replace(&mut stored.owner, Owner::this_process());
                     stored.store(self)?;
-                    claimed.push((stored, since));
+                    claimed.push(Claim { stored, dead, since });
                 }
                 Ok(_) => {}
                 Err(error) => recovery.problems.push(Problem { subject, error }),

@@ -221,20 +221,96 @@ fn a_killed_process_is_cleaned_up_after_by_the_next_creation() {
     assert_eq!(scene.worktree_count(), 2);
 }
 
+/// Kills the operation right before the first command at which `there` holds.
+fn killed_once(operation: &str, there: impl Fn(&Scene) -> bool) -> Scene {
+    for at in 1.. {
+        let scene = prepared(operation);
+        let tools = tempfile::tempdir().unwrap();
+        assert!(killed(&scene, tools.path(), operation, at, "before"), "no such command");
+        if there(&scene) {
+            return scene;
+        }
+    }
+    unreachable!("an operation has an end")
+}
+
+fn is_recorded(scene: &Scene) -> bool {
+    scene.root.join(".git/missiond/workspaces/victim").exists()
+}
+
+fn impatient(scene: &Scene) -> Repository {
+    let mut settings = settings();
+    settings.lock_wait = Duration::from_millis(100);
+    Repository::discover_with(&scene.root, settings).unwrap()
+}
+
+#[test]
+fn g6_a_lock_that_a_killed_git_left_is_cleared_and_a_foreign_one_is_not() {
+    let branch_made = |scene: &Scene| is_recorded(scene) && scene.branches().len() == 2;
+    let begun = |scene: &Scene| {
+        fs::read_dir(scene.root.join(".git/missiond/merges"))
+            .is_ok_and(|mut entries| entries.next().is_some())
+    };
+    for (operation, lock) in [("create", "refs/heads/agent/victim.lock"), ("merge", "index.lock")] {
+        for foreign in [false, true] {
+            let scene = if operation == "create" {
+                killed_once(operation, branch_made)
+            } else {
+                killed_once(operation, begun)
+            };
+            let lock = scene.root.join(".git").join(lock);
+            let file = fs::File::create(&lock).unwrap();
+            if foreign {
+                // It was there before the killed process began.
+                file.set_modified(std::time::SystemTime::now() - Duration::from_secs(3600)).unwrap();
+            }
+            let recovery = impatient(&scene).recover().unwrap();
+            assert_eq!(lock.exists(), foreign, "{operation}");
+            if foreign {
+                let problem = recovery.problems[0].error.to_string();
+                assert!(problem.contains(lock.to_str().unwrap()) && problem.contains("deleted"), "{problem}");
+                fs::remove_file(&lock).unwrap();
+            }
+            // What failed is tried again.
+            let again = impatient(&scene).recover().unwrap();
+            assert!(again.problems.is_empty() && again.done.len() == usize::from(foreign), "{again:?}");
+            scene.assert_healthy();
+        }
+    }
+}
+
+#[test]
+fn a_merge_interrupted_in_the_middle_of_a_file_is_completed_and_foreign_work_is_not_overwritten() {
+    let begun = |scene: &Scene| {
+        fs::read_dir(scene.root.join(".git/missiond/merges"))
+            .is_ok_and(|mut entries| entries.next().is_some())
+    };
+    let whole = "ONE\ntwo\nthree\nfour\nfive\nsix\nSEVEN\n";
+    for (content, mended) in
+        [(Some(&whole[..9]), true), (Some(""), true), (None, true), (Some("mine\n"), false)]
+    {
+        let scene = killed_once("merge", begun);
+        let file = scene.root.join("src/lib.rs");
+        match content {
+            Some(content) => fs::write(&file, content).unwrap(),
+            None => fs::remove_file(&file).unwrap(),
+        }
+        let recovery = scene.open().recover().unwrap();
+        assert_eq!(recovery.problems.is_empty(), mended, "{content:?}: {recovery:?}");
+        if mended {
+            assert!(matches!(recovery.done.as_slice(), [Recovered::MergeFinished { .. }]), "{recovery:?}");
+            assert_eq!(fs::read_to_string(&file).unwrap(), whole);
+            assert_eq!(scene.git(&["status", "--porcelain"]), "");
+        } else {
+            assert_eq!(fs::read_to_string(&file).unwrap(), "mine\n");
+        }
+    }
+}
+
 #[test]
 fn a_branch_of_the_same_name_made_by_a_person_survives_recovery() {
-    let scene = prepared("create");
-    let tools = tempfile::tempdir().unwrap();
-    let mut at = 1;
-    // Up to the point where the intent is recorded and the branch isn't made yet.
-    loop {
-        assert!(killed(&scene, tools.path(), "create", at, "before"));
-        let recorded = scene.root.join(".git/missiond/workspaces/victim").exists();
-        if recorded {
-            break;
-        }
-        at += 1;
-    }
+    // The intent is recorded, and the branch isn't made yet.
+    let scene = killed_once("create", is_recorded);
     assert_eq!(scene.branches(), ["main"]);
     scene.git(&["branch", "agent/victim"]);
     let recovery = scene.open().recover().unwrap();

@@ -39,7 +39,8 @@ pub(crate) fn find(spec: &SpawnSpec) -> Result<PathBuf, SpawnError> {
         let path = directory.join(program);
         match check(&path) {
             Ok(()) => return Ok(path),
-            Err(source) if source.kind() == io::ErrorKind::PermissionDenied => {
+            // A directory that may not be searched proves nothing about the program; a file that may not be executed does.
+            Err(source) if source.kind() == io::ErrorKind::PermissionDenied && path.exists() => {
                 denied.get_or_insert((path, source));
             }
             Err(_) => {}

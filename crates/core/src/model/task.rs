@@ -224,3 +224,8 @@ pub struct TaskResult {
     /// How many of them were refused.
     pub denied_calls: u32,
 }
+
+impl TaskResult {
+    /// The longest answer that is kept: 16 MiB. A longer one is cut at its end and marked with `…`.
+    pub const MAX_ANSWER_BYTES: usize = 16 << 20;
+}

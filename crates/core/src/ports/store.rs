@@ -22,6 +22,11 @@ use crate::ports::BoxFuture;
 /// - Guards are part of the transaction: a stale token, a final status or a taken slot is a typed error and changes
 ///   nothing.
 /// - Unknown text in the database is an error, never a guess.
+/// - A write by the holder of a lease (one with a token) is refused with [`StoreErrorKind::Final`] when the task is final,
+///   whatever the token, and with [`StoreErrorKind::Stale`] when the token is not that of the task's present lease.
+/// - When a task leaves [`TaskStatus::Running`] or becomes final, its pending questions expire in the same transaction:
+///   whoever asked is gone. Their events come before the task's own.
+/// - When `apply` returns, [`Store::newest`] and every read know of the change.
 ///
 /// A caller may not assume that a read sees changes which were not yet applied, nor that a dropped `apply` future did not
 /// take effect.
@@ -81,7 +86,7 @@ pub trait Store: Debug + Send + Sync {
     /// Reads only.
     fn approvals(&self, filter: ApprovalFilter) -> BoxFuture<'_, Result<Vec<Approval>, StoreError>>;
 
-    /// Messages, oldest first, at most `limit`, after the one named if any.
+    /// The newest messages, at most `limit`, oldest first.
     ///
     /// # Errors
     ///
@@ -111,10 +116,14 @@ pub trait Store: Debug + Send + Sync {
 }
 
 /// One change of state, with what it must be guarded against.
+///
+/// Text that tells why or by whom is cut as by [`event_text`](crate::model::event_text) rather than refused.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Change {
-    /// Puts a task in the queue. Durable.
+    /// Puts a task in the queue. Refused with [`StoreErrorKind::Conflict`] when there is one of that id, even if it asks
+    /// for the same; with [`StoreErrorKind::Invalid`] when a bound of [`NewTask`] is broken; with
+    /// [`StoreErrorKind::NotFound`] when a task that it depends on or follows is missing. Durable.
     SubmitTask {
         /// The task's name.
         id: TaskId,
@@ -135,7 +144,7 @@ pub enum Change {
         /// Until when.
         until: Timestamp,
     },
-    /// Lengthens a lease. Writes no event: that a lease goes on is no history.
+    /// Lengthens a lease; an earlier end than it has changes nothing. Writes no event: that a lease goes on is no history.
     RenewLease {
         /// Which task.
         task: TaskId,
@@ -144,7 +153,8 @@ pub enum Change {
         /// Until when.
         until: Timestamp,
     },
-    /// Puts a running task back in the queue. With `token: None` only a lease that has ended by `at` is taken away.
+    /// Puts a running task back in the queue. With `token: None` only a lease that has ended by `at` is taken away
+    /// ([`StoreErrorKind::Conflict`] otherwise). The slot stays as it is.
     RequeueTask {
         /// Which task.
         task: TaskId,
@@ -163,7 +173,7 @@ pub enum Change {
         /// When.
         at: Timestamp,
     },
-    /// Ends a running task, by its holder. Durable.
+    /// Ends a running task, by its holder. An answer over [`TaskResult::MAX_ANSWER_BYTES`] is cut. Durable.
     FinishTask {
         /// Which task.
         task: TaskId,
@@ -175,7 +185,8 @@ pub enum Change {
         at: Timestamp,
     },
     /// Ends a task that is not final, whoever holds it, as cancelled or failed: a person's wish, a deadline, a dependency
-    /// that failed. Durable.
+    /// that failed. A lease on it ends, and whatever its holder writes later is refused with [`StoreErrorKind::Final`].
+    /// Durable.
     EndTask {
         /// Which task.
         task: TaskId,
@@ -187,7 +198,8 @@ pub enum Change {
         at: Timestamp,
     },
     /// Adds what came out of a task that somebody else ended while its holder was at work: the commit, the rescue ref,
-    /// the cost. The status stays. Writes no event of its own.
+    /// the cost. The status stays. Writes no event of its own. Refused with [`StoreErrorKind::Conflict`] while the task is
+    /// not final, and with [`StoreErrorKind::Final`] when it has a result: the first one stays.
     AmendResult {
         /// Which task.
         task: TaskId,
@@ -218,15 +230,16 @@ pub enum Change {
     },
     /// Makes the slots those of the configuration: new ones vacant, changed ones changed, missing ones gone unless they
     /// hold a running task (then [`StoreErrorKind::Conflict`]). Every slot is vacant afterwards except those of running
-    /// tasks. Writes no event.
+    /// tasks. An id given twice is [`StoreErrorKind::Invalid`]. Writes no event.
     ConfigureSlots {
         /// The slots.
         slots: Vec<SlotConfig>,
         /// When.
         at: Timestamp,
     },
-    /// Takes a vacant slot (stopped, exited or idle without a task) for a task: compare-and-set to starting.
-    /// [`StoreErrorKind::Conflict`] otherwise.
+    /// Takes a vacant slot (stopped, exited or idle, and without a task) for a task: compare-and-set to starting.
+    /// [`StoreErrorKind::Conflict`] otherwise. The task has to be leased to the slot: [`StoreErrorKind::Stale`] if it is
+    /// not, [`StoreErrorKind::Final`] if it is over.
     OccupySlot {
         /// Which slot.
         slot: SlotId,
@@ -260,12 +273,14 @@ pub enum Change {
         /// When.
         at: Timestamp,
     },
-    /// Asks a person. Refused with [`StoreErrorKind::Final`] when the task is final. Durable.
+    /// Asks a person. Refused with [`StoreErrorKind::Final`] when the task is final, and with [`StoreErrorKind::Stale`]
+    /// when it does not run in the slot that asks. Durable.
     OpenApproval {
         /// The question.
         approval: Box<Approval>,
     },
-    /// Settles a question; [`StoreErrorKind::Final`] when it is settled already. Durable.
+    /// Settles a question; [`StoreErrorKind::Final`] when it is settled already, or when the answer is yes and comes at
+    /// its expiry or later. Durable.
     SettleApproval {
         /// Which one.
         approval: ApprovalId,
@@ -278,7 +293,8 @@ pub enum Change {
         /// When.
         at: Timestamp,
     },
-    /// Sends a message.
+    /// Sends a message. Refused with [`StoreErrorKind::Conflict`] when there is one of that id, and with
+    /// [`StoreErrorKind::Invalid`] when it is over [`Message::MAX_TEXT_BYTES`].
     SendMessage {
         /// The message.
         message: Box<Message>,

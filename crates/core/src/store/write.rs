@@ -1,0 +1,138 @@
+//! The thread that writes: it takes whatever waits and makes one transaction of it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rusqlite::Connection;
+use tokio::sync::{oneshot, watch};
+
+use crate::ids::Seq;
+use crate::ports::{Applied, Change, StoreError, StoreErrorKind};
+use crate::store::change::{Ledger, perform};
+use crate::store::error::{repeat, translate};
+use crate::store::queue::Queue;
+use crate::store::{read, sql};
+
+/// How many changes go into one transaction at most, so that the first of them is not kept waiting for long.
+const BATCH: usize = 1024;
+
+/// A change that somebody waits for.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) change: Change,
+    pub(super) reply: oneshot::Sender<Result<Applied, StoreError>>,
+}
+
+type Outcome = Result<Applied, StoreError>;
+
+/// The one connection that writes.
+///
+/// How a change gets to the disk: in write-ahead mode SQLite appends a transaction's pages to the log and, with
+/// `synchronous = FULL`, syncs the log before `COMMIT` returns; with `NORMAL` it leaves that to the next checkpoint. A
+/// transaction with a durable change in it is committed under `FULL`. The log is one file, so that sync covers every
+/// earlier transaction too.
+#[derive(Debug)]
+pub(super) struct Writer {
+    conn: Connection,
+    path: PathBuf,
+    newest: watch::Sender<Seq>,
+    syncs: bool,
+}
+
+impl Writer {
+    /// A writer on a connection whose `synchronous` is `FULL`.
+    pub(super) fn new(conn: Connection, path: PathBuf, newest: watch::Sender<Seq>) -> Self {
+        Self { conn, path, newest, syncs: true }
+    }
+
+    /// Writes until the queue is closed.
+    pub(super) fn run(mut self, requests: &Arc<Queue<Request>>) {
+        while let Some(batch) = requests.take(BATCH) {
+            let (changes, replies): (Vec<_>, Vec<_>) =
+                batch.into_iter().map(|request| (request.change, request.reply)).unzip();
+            let outcomes = match self.commit(&changes) {
+                Ok((outcomes, newest)) => {
+                    // Before the replies, so that whoever has one finds its number here.
+                    self.newest.send_if_modified(|known| std::mem::replace(known, newest) != newest);
+                    outcomes
+                }
+                Err(error) => changes.iter().map(|_| Err(repeat(&error))).collect(),
+            };
+            for (reply, outcome) in replies.into_iter().zip(outcomes) {
+                // It fails when the caller has gone, which is the caller's right.
+                let _ = reply.send(outcome);
+            }
+        }
+    }
+
+    /// Makes all the changes in one transaction. A change that is refused changes nothing and leaves the others alone;
+    /// when the database fails, none of them is made.
+    fn commit(&mut self, changes: &[Change]) -> Result<(Vec<Outcome>, Seq), StoreError> {
+        self.sync_commits(changes.iter().any(Change::is_durable))?;
+        self.run_cached(sql::BEGIN)?;
+        let done = self.perform_all(changes);
+        let done = done.and_then(|done| self.run_cached(sql::COMMIT).map(|()| done));
+        if done.is_err() && !self.conn.is_autocommit() {
+            // The transaction is gone with the connection's next use in any case; the first error is the one to report.
+            if let Err(error) = self.conn.execute_batch(sql::ROLLBACK) {
+                tracing::error!(path = %self.path.display(), %error, "a failed transaction could not be rolled back");
+            }
+        }
+        done
+    }
+
+    fn perform_all(&self, changes: &[Change]) -> Result<(Vec<Outcome>, Seq), StoreError> {
+        let mut ledger = Ledger::new(&self.conn, &self.path, read::newest(&self.conn, &self.path)?)?;
+        let mut outcomes = Vec::with_capacity(changes.len());
+        for change in changes {
+            outcomes.push(self.perform_one(&mut ledger, change)?);
+        }
+        Ok((outcomes, ledger.newest()))
+    }
+
+    /// The outer error is the failure of the whole transaction, the inner one the refusal of this change.
+    fn perform_one(&self, ledger: &mut Ledger<'_>, change: &Change) -> Result<Outcome, StoreError> {
+        // A note checks everything before its first insert: it is refused as invalid, or fails with the whole transaction.
+        let guarded = !matches!(change, Change::Note { .. });
+        let before = ledger.newest();
+        if guarded {
+            self.run_cached(sql::SAVE)?;
+        }
+        let outcome = perform(ledger, change);
+        match &outcome {
+            // Some failures end the transaction by themselves (section "Response To Errors Within A Transaction" of
+            // https://www.sqlite.org/lang_transaction.html), and after the others it is better not to go on.
+            Err(error)
+                if self.conn.is_autocommit()
+                    || matches!(error.kind, StoreErrorKind::Full | StoreErrorKind::Io)
+                    || !(guarded || error.kind == StoreErrorKind::Invalid) =>
+            {
+                return outcome.map(Ok);
+            }
+            Err(_) if guarded => {
+                self.run_cached(sql::UNDO)?;
+                ledger.rewind(before);
+            }
+            _ => {}
+        }
+        if guarded {
+            self.run_cached(sql::RELEASE)?;
+        }
+        Ok(outcome)
+    }
+
+    fn sync_commits(&mut self, syncs: bool) -> Result<(), StoreError> {
+        if self.syncs != syncs {
+            let pragma = if syncs { sql::SYNC_EVERY_COMMIT } else { sql::SYNC_AT_CHECKPOINTS };
+            // Not from the cache: this pragma acts when it is prepared, and only outside a transaction.
+            self.conn.execute_batch(pragma).map_err(|error| translate(&self.path, "writing", error))?;
+            self.syncs = syncs;
+        }
+        Ok(())
+    }
+
+    fn run_cached(&self, sql: &str) -> Result<(), StoreError> {
+        let run = self.conn.prepare_cached(sql).and_then(|mut statement| statement.execute([]));
+        run.map(drop).map_err(|error| translate(&self.path, "writing", error))
+    }
+}

@@ -49,9 +49,10 @@ impl Judge<'_> {
             });
         };
         for candidate in &candidates {
-            let here = directories[candidate.top].as_deref().unwrap_or_default();
+            let here = directories.get(candidate.top).and_then(Option::as_deref).unwrap_or_default();
             for next in self.restrictions(&candidate.command, here, whole) {
-                let alone = !compound && candidate.command.words == script.commands[candidate.top].words;
+                let top = script.commands.get(candidate.top);
+                let alone = !compound && top.is_some_and(|top| top.words == candidate.command.words);
                 add(next, &candidate.command, alone);
             }
         }
@@ -161,6 +162,16 @@ impl Judge<'_> {
                 (self.settle(act, hit, &shown(&why)), likely_paths(command), None, act)
             }
         };
+        if program(&command.words) == "cd" {
+            let Some(there) = self.changed(&command.words[1..], here) else {
+                return self.settle(Act::NotPlain, None, "the directory this changes to can't be told");
+            };
+            for path in there {
+                let text = path.to_string_lossy();
+                verdict =
+                    verdict.strictest(self.reading(&text, &text, &path, Access::Read, By::Command, hit));
+            }
+        }
         for cwd in here {
             let start = match &directory {
                 Some(word) => {

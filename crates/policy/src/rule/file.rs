@@ -33,11 +33,14 @@ pub(crate) fn parse(text: &str, origin: &str, layer: Layer) -> Result<Parsed, Er
     if text.len() > MAX_POLICY_BYTES {
         return Err(Error::TooLong { origin: origin.to_owned(), limit: MAX_POLICY_BYTES });
     }
-    Reader { text, origin, layer, rules: Vec::new(), ids: HashSet::new() }.read()
+    let newlines = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at).collect();
+    Reader { text, newlines, origin, layer, rules: Vec::new(), ids: HashSet::new() }.read()
 }
 
 struct Reader<'a> {
     text: &'a str,
+    /// Where the lines end, in bytes.
+    newlines: Vec<usize>,
     origin: &'a str,
     layer: Layer,
     rules: Vec<Rule>,
@@ -228,7 +231,6 @@ impl Reader<'_> {
     }
 
     fn line(&self, span: &Range<usize>) -> usize {
-        let end = span.start.min(self.text.len());
-        self.text.as_bytes()[..end].iter().filter(|byte| **byte == b'\n').count() + 1
+        self.newlines.partition_point(|newline| *newline < span.start) + 1
     }
 }

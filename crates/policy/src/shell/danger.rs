@@ -68,6 +68,10 @@ const DEVICE: &[&str] = &[
 
 const SHUTDOWN: &[&str] = &["shutdown", "reboot", "halt", "poweroff", "telinit"];
 
+/// Conditions of `find` that leave some files out.
+const NARROWING: &[&str] =
+    &["-name", "-iname", "-path", "-type", "-mtime", "-mmin", "-size", "-empty", "-regex"];
+
 /// Commands that read a script from one of their words.
 const SCRIPTED: &[&str] = &[
     "sh",
@@ -270,11 +274,11 @@ pub(crate) fn likely_paths(command: &Command) -> Vec<(Access, Word)> {
             })
             .collect(),
         ("find", _) if words.iter().any(|word| deletes(&word.text)) => {
+            // Narrowed to some files, it leaves the directory itself in place.
+            let narrowed = words.iter().any(|word| NARROWING.contains(&word.text.as_str()));
+            let access = if narrowed { Access::Write } else { Access::Delete };
             let starts = words.iter().skip_while(|word| ["-H", "-L", "-P"].contains(&word.text.as_str()));
-            starts
-                .take_while(|word| !word.text.starts_with('-'))
-                .map(|word| (Access::Delete, word.clone()))
-                .collect()
+            starts.take_while(|word| !word.text.starts_with('-')).map(|word| (access, word.clone())).collect()
         }
         _ => words.iter().flat_map(named).collect(),
     }

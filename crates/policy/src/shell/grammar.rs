@@ -21,6 +21,10 @@ pub(super) enum Operands {
     None,
     /// Words that name no file.
     Text,
+    /// Words that name no file, for a program that some shells let calculate: `a[$(ls)]` would run something.
+    Inert,
+    /// Numbers, for the same reason.
+    Number,
     /// A format that starts with `+`.
     Format,
     /// Files that are read.
@@ -319,6 +323,20 @@ impl Reader<'_> {
                 }
             }
             Operands::Text => {}
+            Operands::Inert => {
+                if let Some(word) =
+                    operands.iter().find(|word| word.text.contains("$(") || word.text.contains('`'))
+                {
+                    return Err(odd(word));
+                }
+            }
+            Operands::Number => {
+                if let Some(word) =
+                    operands.iter().find(|word| !word.text.bytes().all(|byte| byte.is_ascii_digit()))
+                {
+                    return Err(odd(word));
+                }
+            }
             Operands::Format => {
                 if let Some(word) = operands.iter().find(|word| !word.text.starts_with('+')) {
                     return Err(odd(word));

@@ -68,18 +68,28 @@ impl Command {
 
 /// Cuts a text into commands. Never fails: what isn't plain is noted in [`Script::problem`].
 pub(crate) fn lex(text: &str) -> Script {
-    let mut lexer = Lexer {
-        chars: text.chars().collect(),
-        at: 0,
-        script: Script::default(),
-        command: Command::default(),
-        word: None,
-        documents: Vec::new(),
-        redirect: None,
-        dangling: None,
-    };
+    let mut lexer = Lexer::new(text);
     lexer.run();
     lexer.script
+}
+
+/// The commands a shell would run to fill in a text that is otherwise taken as it stands.
+fn substitutions(text: &str) -> Vec<String> {
+    let mut lexer = Lexer::new(text);
+    while let Some(c) = lexer.next() {
+        match c {
+            '\\' => {
+                lexer.next();
+            }
+            '$' => lexer.dollar(true),
+            '`' => {
+                let text = lexer.until_backquote();
+                lexer.script.nested.push(text);
+            }
+            _ => {}
+        }
+    }
+    lexer.script.nested
 }
 
 struct Lexer {
@@ -113,6 +123,19 @@ enum Redirect {
 }
 
 impl Lexer {
+    fn new(text: &str) -> Self {
+        Self {
+            chars: text.chars().collect(),
+            at: 0,
+            script: Script::default(),
+            command: Command::default(),
+            word: None,
+            documents: Vec::new(),
+            redirect: None,
+            dangling: None,
+        }
+    }
+
     fn run(&mut self) {
         while let Some(c) = self.peek(0) {
             self.step(c);
@@ -422,7 +445,7 @@ impl Lexer {
             .collect();
         for (command, body, literal) in fed {
             if !literal && (body.contains("$(") || body.contains('`')) {
-                self.script.nested.extend(lex(&body).nested);
+                self.script.nested.extend(substitutions(&body));
             }
             let at = self.script.commands.len();
             match self.script.commands.get_mut(command) {

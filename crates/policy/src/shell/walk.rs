@@ -6,6 +6,9 @@ use super::{
 /// The most commands that are looked at for one call.
 const MAX_CANDIDATES: usize = 2000;
 
+/// The most words all of them may have together: each may name a file that must be looked up.
+const MAX_WORDS: usize = 20_000;
+
 /// How deep commands may be hidden in one another.
 const MAX_DEPTH: usize = 8;
 
@@ -89,7 +92,7 @@ const LEADING: &[&str] =
 /// Every command that the script might run, in whatever it is wrapped. `None` where there are too many, or they
 /// are too deeply hidden, to be looked at.
 pub(crate) fn everything_that_might_run(script: &Script) -> Option<Vec<Candidate>> {
-    let mut found = Vec::new();
+    let mut found = Found::default();
     for (top, command) in script.commands.iter().enumerate() {
         expand(command, top, 0, &mut found)?;
         // `echo 'rm -rf /' | sh`: the text of one command is the script of the next.
@@ -105,7 +108,7 @@ pub(crate) fn everything_that_might_run(script: &Script) -> Option<Vec<Candidate
     for nested in &script.nested {
         text(nested, last, 1, &mut found)?;
     }
-    Some(found)
+    Some(found.candidates)
 }
 
 /// Shells, which read a script from their input.
@@ -116,7 +119,7 @@ pub(super) fn base(word: &Word) -> String {
     word.text.rsplit('/').next().unwrap_or_default().to_ascii_lowercase()
 }
 
-fn text(script: &str, top: usize, depth: usize, found: &mut Vec<Candidate>) -> Option<()> {
+fn text(script: &str, top: usize, depth: usize, found: &mut Found) -> Option<()> {
     if depth > MAX_DEPTH {
         return None;
     }
@@ -130,11 +133,8 @@ fn text(script: &str, top: usize, depth: usize, found: &mut Vec<Candidate>) -> O
     Some(())
 }
 
-fn expand(command: &Command, top: usize, depth: usize, found: &mut Vec<Candidate>) -> Option<()> {
-    found.push(Candidate { command: command.clone(), top });
-    if found.len() > MAX_CANDIDATES {
-        return None;
-    }
+fn expand(command: &Command, top: usize, depth: usize, found: &mut Found) -> Option<()> {
+    found.add(command.clone(), top)?;
     let start = command.words.iter().position(|word| !is_leading(word)).unwrap_or(command.words.len());
     let words = &command.words[start..];
     let Some(first) = words.first() else { return Some(()) };
@@ -163,19 +163,33 @@ fn expand(command: &Command, top: usize, depth: usize, found: &mut Vec<Candidate
     Some(())
 }
 
-fn hidden(words: &[Word], top: usize, depth: usize, found: &mut Vec<Candidate>) -> Option<()> {
+fn hidden(words: &[Word], top: usize, depth: usize, found: &mut Found) -> Option<()> {
     for script in hidden_texts(words) {
         text(&script, top, depth + 1, found)?;
     }
     Some(())
 }
 
-fn push(words: &[Word], top: usize, found: &mut Vec<Candidate>) -> Option<()> {
-    if found.len() >= MAX_CANDIDATES {
-        return None;
+fn push(words: &[Word], top: usize, found: &mut Found) -> Option<()> {
+    found.add(Command { words: words.to_vec(), ..Command::default() }, top)
+}
+
+/// What was found, within limits.
+#[derive(Default)]
+struct Found {
+    candidates: Vec<Candidate>,
+    words: usize,
+}
+
+impl Found {
+    fn add(&mut self, command: Command, top: usize) -> Option<()> {
+        self.words += command.words.len();
+        if self.candidates.len() == MAX_CANDIDATES || self.words > MAX_WORDS {
+            return None;
+        }
+        self.candidates.push(Candidate { command, top });
+        Some(())
     }
-    found.push(Candidate { command: Command { words: words.to_vec(), ..Command::default() }, top });
-    Some(())
 }
 
 /// Whether the word stands before a command: a keyword or an assignment.

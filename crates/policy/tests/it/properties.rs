@@ -1,0 +1,281 @@
+//! What holds for every call and every policy.
+
+use missiond_policy::{Decision, Layer, NoLinks, Policies, Policy, Preset, ToolCall};
+use proptest::{collection::vec, prelude::*, sample::select, string::string_regex};
+use serde_json::{Value, json};
+
+use crate::{
+    commands::{STANDARD, rows},
+    support::{WORKSPACE, bash, surroundings},
+};
+
+/// Text that is likely to hit what the lexer treats specially.
+fn shell_text() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        4 => select(vec![
+            " ", " ", "\t", "\n", ";", "&&", "||", "|", "&", "'", "\"", "\\", "$", "$(", "${", ")", "(", "`", "{", "}",
+            "<", ">", "<<", "<<<", "<(", "#", "!", "*", "?", "[", "]", "~", "~/", "=", "A=1", "-", "--", "..", "/", "EOF",
+            "\0", "\u{a0}", "\u{200b}", "é", "%1", "$'", "\\x72",
+        ]).prop_map(str::to_owned),
+        4 => select(vec![
+            "ls", "cat", "rm", "-rf", "git", "push", "status", "echo", "sh", "-c", "env", "eval", "xargs", "sudo", "kill",
+            "find", "-exec", "cd", "src", "cargo", "test", ".env", "sed", "-n", "cp", "mv", "sort", "-o", "timeout", "frob",
+        ]).prop_map(|word| format!("{word} ")),
+        1 => any::<String>(),
+    ];
+    vec(piece, 0..24).prop_map(|pieces| pieces.concat())
+}
+
+fn json_value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<String>().prop_map(Value::from),
+        shell_text().prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 32, 6, |inner| {
+        let key = prop_oneof![
+            select(vec!["command", "cmd", "file_path", "path", "url", "pattern", "subagent_type"])
+                .prop_map(str::to_owned),
+            any::<String>(),
+        ];
+        prop_oneof![
+            vec(inner.clone(), 0..6).prop_map(Value::from),
+            vec((key, inner), 0..6).prop_map(|fields| Value::Object(fields.into_iter().collect())),
+        ]
+    })
+}
+
+fn call() -> impl Strategy<Value = ToolCall> {
+    let name = prop_oneof![
+        select(vec![
+            "Bash",
+            "Read",
+            "Write",
+            "Edit",
+            "Glob",
+            "Grep",
+            "WebFetch",
+            "Agent",
+            "mcp__a__b",
+            "Skill",
+            ""
+        ])
+        .prop_map(str::to_owned),
+        any::<String>(),
+    ];
+    let input = prop_oneof![
+        json_value(),
+        shell_text().prop_map(|text| json!({ "command": text })),
+        shell_text().prop_map(|text| json!({ "file_path": text, "pattern": text, "url": text })),
+    ];
+    (name, input).prop_map(|(name, input)| ToolCall::new(name, input, WORKSPACE))
+}
+
+/// Patterns that are valid and likely to match something.
+fn pattern() -> impl Strategy<Value = String> {
+    let command =
+        string_regex("[a-z]{1,4}( [a-z*-]{1,4})?(:\\*)?").unwrap().prop_map(|text| format!("Bash({text})"));
+    let path = string_regex("(\\./|/|~/|//)?[a-z.*]{1,4}(/[a-z*]{1,3})?(/\\*\\*)?")
+        .unwrap()
+        .prop_filter("two dots lead upwards", |text| !text.split('/').any(|part| part == ".."))
+        .prop_flat_map(|text| select(vec![format!("Read({text})"), format!("Edit({text})")]));
+    let other = select(vec![
+        "Bash",
+        "Read",
+        "Write",
+        "Edit",
+        "WebFetch",
+        "Agent",
+        "mcp__a",
+        "mcp__a__b",
+        "Bash(ls:*)",
+        "Bash(git *)",
+        "Bash(rm:*)",
+        "Bash(sudo:*)",
+        "Bash(frob:*)",
+        "Bash(cat:*)",
+        "Read(.env)",
+        "Read(~/.ssh/**)",
+        "Edit(//**)",
+        "WebFetch(domain:*)",
+        "Bash(timeout:*)",
+        "Bash(sh:*)",
+    ]);
+    prop_oneof![2 => command, 2 => path, 3 => other.prop_map(str::to_owned)]
+}
+
+#[derive(Debug, Clone)]
+struct Rules {
+    preset: Preset,
+    default: Option<&'static str>,
+    allow: Vec<String>,
+    ask: Vec<String>,
+    deny: Vec<String>,
+}
+
+impl Rules {
+    fn policies(&self) -> Policies {
+        let mut text = format!("version = 1\npreset = '{}'\n", self.preset);
+        if let Some(default) = self.default {
+            text.push_str(&format!("default = '{default}'\n"));
+        }
+        for (effect, patterns) in [("allow", &self.allow), ("ask", &self.ask), ("deny", &self.deny)] {
+            text.push_str(&format!("{effect} = {}\n", json!(patterns)));
+        }
+        Policies::new([Policy::parse(&text, "p", Layer::User).unwrap()]).unwrap()
+    }
+}
+
+fn rules() -> impl Strategy<Value = Rules> {
+    let default = select(vec![None, Some("ask"), Some("deny")]);
+    let preset = select(Preset::ALL.to_vec());
+    (preset, default, vec(pattern(), 0..4), vec(pattern(), 0..3), vec(pattern(), 0..3))
+        .prop_map(|(preset, default, allow, ask, deny)| Rules { preset, default, allow, ask, deny })
+}
+
+fn decide(rules: &Rules, call: &ToolCall) -> Decision {
+    rules.policies().judge_with(call, &surroundings(), &NoLinks).decision
+}
+
+/// Whether the text holds, outside quotes, anything but words and the separators that split commands.
+fn has_open_metacharacter(text: &str) -> bool {
+    let mut quote = None;
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match (quote, c) {
+            (Some(open), c) if c == open => quote = None,
+            (Some('"'), '$' | '`' | '\\') => return true,
+            (Some(_), _) => {}
+            (None, '\'' | '"') => quote = Some(c),
+            (None, '&') if chars.peek() == Some(&'&') => {
+                chars.next();
+            }
+            (None, '$' | '`' | '(' | ')' | '{' | '}' | '<' | '>' | '&' | '\\' | '!') => return true,
+            (None, c) if c.is_control() && c != '\n' && c != '\t' => return true,
+            (None, c) if !c.is_ascii() && c.is_whitespace() => return true,
+            _ => {}
+        }
+    }
+    quote.is_some()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn judging_never_panics(rules in rules(), call in call()) {
+        let verdict = rules.policies().judge_with(&call, &surroundings(), &NoLinks);
+        prop_assert!(!verdict.reason.is_empty());
+        prop_assert!(verdict.reason.len() < 10_000);
+    }
+
+    #[test]
+    fn reading_a_policy_never_panics(text in any::<String>(), pattern in any::<String>()) {
+        // An error is as good as a policy here.
+        drop(Policy::parse(&text, "p", Layer::User));
+        drop(Policy::parse(&format!("version = 1\ndeny = [{}]", json!(pattern)), "p", Layer::User));
+    }
+
+    #[test]
+    fn s3_another_deny_never_makes_a_verdict_weaker(rules in rules(), extra in pattern(), call in call()) {
+        let before = decide(&rules, &call);
+        let mut more = rules.clone();
+        more.deny.push(extra);
+        prop_assert!(decide(&more, &call) >= before);
+    }
+
+    #[test]
+    fn s3_another_allow_never_overrides_a_deny_or_an_ask_rule(rules in rules(), extra in pattern(), call in call()) {
+        let mut more = rules.clone();
+        more.allow.push(extra);
+        let before = rules.policies().judge_with(&call, &surroundings(), &NoLinks);
+        let after = decide(&more, &call);
+        // The policy's own `default = "deny"` is what a rule is for.
+        let by_default = before.rule.as_ref().is_some_and(|id| id.as_str().contains("/unknown-"));
+        if before.decision == Decision::Deny && !by_default {
+            prop_assert_eq!(after, Decision::Deny);
+        }
+        if before.decision == Decision::Ask && before.rule.is_some_and(|id| id.as_str().starts_with("user/")) {
+            prop_assert!(after >= Decision::Ask);
+        }
+    }
+
+    #[test]
+    fn nothing_but_plain_words_is_ever_allowed(
+        preset in select(Preset::ALL.to_vec()), allow in vec(pattern(), 0..4), command in shell_text(),
+    ) {
+        let rules = Rules { preset, default: None, allow, ask: vec![], deny: vec![] };
+        if has_open_metacharacter(&command) {
+            let verdict = bash(&rules.policies(), &command);
+            prop_assert_ne!(verdict.decision, Decision::Allow, "{:?}: {:?}", command, verdict);
+        }
+    }
+
+    #[test]
+    fn s1_s7_quoting_spacing_and_wrapping_never_turn_a_deny_into_an_allow(
+        row in select(rows(STANDARD)), wrapper in 0..14_usize, preset in select(Preset::ALL.to_vec()),
+    ) {
+        let policies = Policies::new([Policy::preset(preset)]).unwrap();
+        let (_, command) = row;
+        if bash(&policies, &command).decision == Decision::Deny {
+            let single = command.replace('\'', "'\\''");
+            let wrapped = match wrapper {
+                0 => format!("  {command}  "),
+                1 => format!("ls; {command}"),
+                2 => format!("{command}\nls"),
+                3 => format!("ls && {command}"),
+                4 => format!("false || {command}"),
+                5 => format!("sh -c '{single}'"),
+                6 => format!("timeout 5 bash -c '{single}'"),
+                7 => format!("env {command}"),
+                8 => format!("nohup {command}"),
+                9 => format!("eval '{single}'"),
+                10 => format!("echo $({command})"),
+                11 => format!("({command})"),
+                12 => command.replace(' ', "   "),
+                _ => format!("{command} # ls"),
+            };
+            prop_assert_ne!(bash(&policies, &wrapped).decision, Decision::Allow, "{:?}", wrapped);
+        }
+    }
+}
+
+#[test]
+fn hostile_sizes_are_judged_in_time() {
+    let policies = Policies::default();
+    let quote = |depth: usize| {
+        (0..depth).fold("rm -rf /".to_owned(), |text, _| format!("sh -c '{}'", text.replace('\'', "'\\''")))
+    };
+    let hostile = [
+        "eval ".repeat(5000) + "ls",
+        "env ".repeat(5000),
+        "$(".repeat(10_000),
+        "(".repeat(20_000),
+        "{ ".repeat(15_000),
+        "`".repeat(20_001),
+        "cat <<A\n".repeat(3000) + "`x`",
+        "a;".repeat(15_000),
+        "sudo -u ".repeat(4000),
+        "ls ".to_owned() + &"../".repeat(10_000),
+        "frob ".to_owned() + &"a ".repeat(15_000),
+        "cd a; ".repeat(5000) + "ls",
+        "*".repeat(30_000),
+        quote(4),
+        quote(8),
+        "'\"".repeat(15_000),
+        "a=".repeat(15_000),
+    ];
+    for command in hostile {
+        let start = std::time::Instant::now();
+        let verdict = bash(&policies, &command);
+        let took = start.elapsed();
+        assert_ne!(verdict.decision, Decision::Allow, "{}…", &command[..20.min(command.len())]);
+        assert!(
+            took < std::time::Duration::from_secs(5),
+            "{took:?} for {}…",
+            &command[..20.min(command.len())]
+        );
+    }
+}

@@ -1,0 +1,280 @@
+//! Policies as people write them.
+
+use missiond_policy::{Decision, Layer, MAX_RULES, Policies, Policy, Preset, Risk};
+use serde_json::{Value, json};
+
+use crate::support::{bash, tool};
+
+fn policies(text: &str) -> Policies {
+    let text = format!("version = 1\n{text}");
+    Policies::new([Policy::parse(&text, "policy.toml", Layer::Project).unwrap()]).unwrap()
+}
+
+#[test]
+fn s4_whatever_isnt_understood_is_an_error_that_names_the_line_and_what_was_meant() {
+    let check = |text: &str, line: usize, parts: &[&str]| {
+        let error = Policy::parse(text, "policy.toml", Layer::Project).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("policy.toml:{line}: ")), "{text:?}: {error}");
+        for part in parts {
+            assert!(error.contains(part), "{text:?}: {error} lacks {part:?}");
+        }
+    };
+    check("", 1, &["version = 1"]);
+    check("version = 2", 1, &["`version` must be 1"]);
+    check("version = \"1\"", 1, &["`version` must be 1"]);
+    check("version = 1\ndney = []", 2, &["unknown key `dney`", "did you mean `deny`?"]);
+    check("version = 1\npermissions = []", 2, &["unknown key `permissions`", "deny"]);
+    check("version = 1\n\n[[rule]]\nefect = \"deny\"\nmatch = \"Bash\"", 4, &["did you mean `effect`?"]);
+    check("version = 1\n[[rule]]\neffect = \"deny\"", 2, &["no `match`"]);
+    check("version = 1\n[[rule]]\nmatch = \"Bash\"\nid = \"a\"", 2, &["rule \"a\" has no `effect`"]);
+    check("version = 1\n[[rule]]\neffect = \"block\"\nmatch = \"Bash\"", 3, &["`effect` must be", "`block`"]);
+    check(
+        "version = 1\n[[rule]]\neffect = \"deny\"\nmatch = \"Bash(\"\nid = \"x\"",
+        4,
+        &["rule \"x\"", "no closing"],
+    );
+    check("version = 1\nrule = 3", 2, &["[[rule]]"]);
+    check("version = 1\ndeny = \"Bash\"", 2, &["must be a list"]);
+    check("version = 1\ndeny = [3]", 2, &["`deny` must hold text"]);
+    check(
+        "version = 1\ndeny = [\n  \"Bash\",\n  \"Bahs(ls:*)\",\n]",
+        4,
+        &["no tool `Bahs`", "did you mean `Bash`?"],
+    );
+    check("version = 1\ndeny = [\"Bash()\"]", 2, &["nothing stands between"]);
+    check("version = 1\ndeny = [\"Bash(:*)\"]", 2, &["no command stands before"]);
+    check("version = 1\ndeny = [\"Bash(git:* push)\"]", 2, &["only stand at the end"]);
+    check("version = 1\ndeny = [\"Read(../x)\"]", 2, &["`..`"]);
+    check("version = 1\ndeny = [\"Read(~root/x)\"]", 2, &["`~/`"]);
+    check("version = 1\ndeny = [\"Read([z-a])\"]", 2, &["Read([z-a])"]);
+    check("version = 1\ndeny = [\"Read(a\\u0000b)\"]", 2, &["control character"]);
+    check("version = 1\ndeny = [\"Read(a∕b)\"]", 2, &["looks like a slash"]);
+    check("version = 1\ndeny = [\"WebFetch(https://x)\"]", 2, &["domain:"]);
+    check("version = 1\ndeny = [\"WebFetch(domain:a b)\"]", 2, &["no host name"]);
+    check("version = 1\ndeny = [\"TodoWrite(x)\"]", 2, &["takes no specifier"]);
+    check("version = 1\ndeny = [\"mcp__\"]", 2, &["mcp__server"]);
+    check("version = 1\ndeny = [\"mcp__*\"]", 2, &["mcp__server"]);
+    check("version = 1\ndeny = [\"mcp__s__t(x)\"]", 2, &["takes no specifier"]);
+    check("version = 1\ndeny = [\"*\"]", 2, &["can't hold `*`"]);
+    check("version = 1\ndeny = [\"\"]", 2, &["doesn't start with a tool's name"]);
+    check("version = 1\ndeny = [\"(ls)\"]", 2, &["doesn't start with a tool's name"]);
+    check("version = 1\ndefault = \"allow\"", 2, &["can't be `allow`", "permissive"]);
+    check("version = 1\ndefault = \"no\"", 2, &["`ask` or `deny`"]);
+    check("version = 1\npreset = \"standart\"", 2, &["no preset `standart`", "`standard`"]);
+    check(
+        "version = 1\n[[rule]]\neffect = \"deny\"\nmatch = \"Bash\"\nrisk = \"huge\"",
+        5,
+        &["`risk` must be"],
+    );
+    check(
+        "version = 1\n[[rule]]\neffect = \"deny\"\nmatch = \"Bash\"\nid = \"a b\"",
+        5,
+        &["must be 1 to 64"],
+    );
+    check("version = 1\n[[rule]]\neffect = \"deny\"\nmatch = \"Bash\"\nreason = \"a\\nb\"", 5, &["one line"]);
+    check(
+        "version = 1\n[[rule]]\neffect = \"deny\"\nmatch = \"Bash\"\nid = \"a\"\n[[rule]]\neffect = \"ask\"\nmatch = \"Read\"\nid = \"a\"",
+        6,
+        &["the id \"a\" stands above"],
+    );
+    check("version = 1\nallow = [\"Bash\"\nx", 3, &[]);
+    let many = vec!["\"Bash(a:*)\"".to_owned(); 1];
+    let distinct: Vec<String> = (0..=MAX_RULES).map(|n| format!("\"Bash(a{n}:*)\"")).collect();
+    assert!(Policy::parse(&format!("version = 1\ndeny = [{}]", many.join(",")), "p", Layer::User).is_ok());
+    check(&format!("version = 1\ndeny = [{}]", distinct.join(",")), 2, &["more than 20000 rules"]);
+}
+
+/// Each row: the pattern, a command, and whether it matches for a rule that allows and for one that denies.
+#[test]
+fn command_patterns_match_whole_words() {
+    let check = |pattern: &str, command: &str, allows: bool, denies: bool| {
+        let by = |effect: &str| bash(&policies(&format!("{effect} = ['{pattern}']")), command);
+        let verdict = by("allow");
+        let expected = if allows { Decision::Allow } else { Decision::Ask };
+        assert_eq!(verdict.decision, expected, "allow {pattern}, {command:?}: {verdict:?}");
+        let verdict = by("deny");
+        assert_eq!(verdict.decision == Decision::Deny, denies, "deny {pattern}, {command:?}: {verdict:?}");
+    };
+    check("Bash(git push:*)", "git push", true, true);
+    check("Bash(git push:*)", "git push origin main", true, true);
+    check("Bash(git push:*)", "git  push   origin", true, true);
+    check("Bash(git push:*)", "'git' \"push\"", true, true);
+    check("Bash(git push:*)", "git pushx", false, false);
+    check("Bash(git push:*)", "git pull", false, false);
+    check("Bash(git push *)", "git push", true, true);
+    check("Bash(git push *)", "git push origin", true, true);
+    check("Bash(git push)", "git push", true, true);
+    check("Bash(git push)", "git push origin", false, false);
+    check("Bash(git * main)", "git push origin main", true, true);
+    check("Bash(git * main)", "git push origin dev", false, false);
+    check("Bash(npm run test:*)", "npm install", false, false);
+    check("Bash(npm i*)", "npm install", true, true);
+    check("Bash(frob:*)", "frob 'a b' c", true, true);
+    // A word that holds a space is one word, and can't pass for two.
+    check("Bash(frob ok:*)", "frob 'ok x'", false, true);
+    check("Bash(frob ok)", "'frob ok'", false, true);
+    // Another spelling of the program is another program, unless it is to be denied.
+    check("Bash(git push:*)", "/usr/bin/git push", false, true);
+    check("Bash(git push:*)", "./git push", false, true);
+    check("Bash(git push:*)", "git -C src push", false, true);
+    check("Bash(git push:*)", "git --no-pager -c a.b=c push origin", false, true);
+    // Hidden: never allowed by the rule, and denied by it.
+    check("Bash(git push:*)", "git push && true $X", false, true);
+    check("Bash(git push:*)", "git push > log", false, true);
+    check("Bash(git push:*)", "(git push)", false, true);
+    check("Bash(git push:*)", "env git push", false, true);
+    check("Bash(git push:*)", "timeout 5 git push", false, true);
+    check("Bash(git push:*)", "sh -c 'git push'", false, true);
+    check("Bash(git push:*)", "echo $(git push)", false, true);
+    check("Bash(git push:*)", "A=1 git push", false, true);
+    check("Bash(git push:*)", "ls | xargs git push", false, true);
+    check("Bash(git push:*)", "git pu\\sh", false, true);
+    // S6: everything but `*` stands for itself.
+    check("Bash(frob a.c)", "frob abc", false, false);
+    check("Bash(frob a.c)", "frob a.c", true, true);
+    check("Bash(frob a+)", "frob aa", false, false);
+    check("Bash(frob [a])", "frob a", false, false);
+    check("Bash(frob a|b)", "frob a", false, false);
+    check("Bash(frob ^a)", "frob a", false, false);
+    // The tool itself.
+    check("Bash", "frob", true, true);
+    check("Bash(*)", "frob", true, true);
+    check("Bash", "timeout 5 frob", false, true);
+    check("Bash", "frob $X", false, true);
+    check("Read", "frob", false, false);
+}
+
+#[test]
+fn every_part_of_a_compound_command_needs_its_own_leave() {
+    let check = |rules: &str, command: &str, decision: Decision, part: Option<&str>| {
+        let verdict = bash(&policies(rules), command);
+        assert_eq!((verdict.decision, verdict.part.as_deref()), (decision, part), "{command:?}: {verdict:?}");
+    };
+    let allow = "allow = ['Bash(frob:*)']";
+    check(allow, "frob a", Decision::Allow, None);
+    check(allow, "frob a && ls", Decision::Allow, Some("frob a"));
+    check(allow, "frob a && knob b", Decision::Ask, Some("knob b"));
+    check(allow, "frob a; rm -rf /", Decision::Deny, Some("rm -rf /"));
+    check(allow, "timeout 5 rm -rf /", Decision::Deny, Some("rm -rf /"));
+    check("deny = ['Bash(knob:*)']", "ls | knob", Decision::Deny, Some("knob"));
+    check("ask = ['Bash(cargo test:*)']", "ls && cargo test", Decision::Ask, Some("cargo test"));
+}
+
+/// Each row: rules, a tool with its argument, the decision.
+#[test]
+fn s3_deny_goes_before_ask_before_allow_before_the_preset() {
+    let check = |rules: &str, decision: Decision| {
+        let verdict = bash(&policies(rules), "frob x");
+        assert_eq!(verdict.decision, decision, "{rules}: {verdict:?}");
+    };
+    let (allow, ask, deny) =
+        ("allow = ['Bash(frob:*)']\n", "ask = ['Bash(frob x)']\n", "deny = ['Bash(frob *)']\n");
+    check("", Decision::Ask);
+    check(allow, Decision::Allow);
+    check(&[allow, ask].concat(), Decision::Ask);
+    check(&[ask, allow].concat(), Decision::Ask);
+    check(&[allow, ask, deny].concat(), Decision::Deny);
+    check(&[deny, ask, allow].concat(), Decision::Deny);
+    check("default = 'deny'", Decision::Deny);
+    check(&["default = 'deny'\n", allow].concat(), Decision::Allow);
+    check(&["default = 'deny'\n", ask].concat(), Decision::Ask);
+    check("default = 'ask'\npreset = 'permissive'", Decision::Ask);
+    check("preset = 'permissive'", Decision::Allow);
+    check("preset = 'permissive'\ndeny = ['Bash(frob:*)']", Decision::Deny);
+}
+
+#[test]
+fn s3_deny_wins_from_every_layer() {
+    let layers = [Layer::User, Layer::Project, Layer::Run, Layer::Slot];
+    for denying in layers {
+        for allowing in layers {
+            if denying == allowing {
+                continue;
+            }
+            let deny = Policy::parse("version = 1\ndeny = ['Bash(frob:*)']", "a", denying).unwrap();
+            let allow = Policy::parse("version = 1\nallow = ['Bash(frob:*)']", "b", allowing).unwrap();
+            for order in [vec![deny.clone(), allow.clone()], vec![allow, deny]] {
+                let verdict = bash(&Policies::new(order).unwrap(), "frob");
+                assert_eq!(verdict.decision, Decision::Deny, "{denying:?} {allowing:?}");
+                let id = format!("{}/deny:Bash(frob:*)", denying.as_str());
+                assert_eq!(verdict.rule.unwrap().as_str(), id);
+            }
+        }
+    }
+    // A project's file can't loosen the preset a person chose.
+    let strict = Policy::preset(Preset::Strict);
+    let loose = Policy::parse("version = 1\npreset = 'permissive'", "b", Layer::Project).unwrap();
+    assert_eq!(Policies::new([strict, loose]).unwrap().preset(), Preset::Strict);
+    assert_eq!(Policies::new([]).unwrap().preset(), Preset::Standard);
+}
+
+#[test]
+fn a_verdict_carries_the_rules_id_reason_and_risk() {
+    let policies = policies(
+        "deny = ['Bash(frob:*)']\n[[rule]]\nid = 'no-frob'\neffect = 'deny'\nmatch = 'Bash(frob a)'\nreason = 'use knob'\nrisk = 'critical'\n[[rule]]\neffect = 'deny'\nmatch = 'Bash(frob:*)'\nreason = 'kept'",
+    );
+    let verdict = bash(&policies, "frob a");
+    assert_eq!(verdict.rule.unwrap().as_str(), "project/no-frob");
+    assert_eq!((verdict.reason.as_str(), verdict.risk), ("use knob", Risk::Critical));
+    // A list that repeats a written-out rule doesn't take its reason away.
+    assert_eq!(bash(&policies, "frob b").reason, "kept");
+    assert_eq!(policies.rules().count(), 2);
+    assert!(policies.rules().all(|rule| rule.effect() == Decision::Deny && rule.line() > 1));
+}
+
+#[test]
+fn two_files_of_one_layer_may_repeat_an_entry_but_not_an_id() {
+    let parse = |text: &str, origin: &str| {
+        Policy::parse(&format!("version = 1\n{text}"), origin, Layer::User).unwrap()
+    };
+    let list = "deny = ['Bash(frob:*)']";
+    assert_eq!(Policies::new([parse(list, "a"), parse(list, "b")]).unwrap().rules().count(), 1);
+    let first = "[[rule]]\nid = 'x'\neffect = 'deny'\nmatch = 'Bash(frob:*)'";
+    let second = "[[rule]]\nid = 'x'\neffect = 'allow'\nmatch = 'Bash(knob:*)'";
+    let error = Policies::new([parse(first, "a.toml"), parse(second, "b.toml")]).unwrap_err().to_string();
+    assert!(error.contains("a.toml:2") && error.contains("b.toml:2") && error.contains("user/x"), "{error}");
+}
+
+/// Each row: the pattern, a tool, its input; whether it matches for a rule that allows and for one that denies.
+#[test]
+fn patterns_for_other_tools() {
+    let check = |pattern: &str, name: &str, input: Value, allows: bool, denies: bool| {
+        // Under `read-only` writing is denied whatever a rule says, so these rows use tools it asks about.
+        let by = |effect: &str| tool(&policies(&format!("{effect} = ['{pattern}']")), name, input.clone());
+        let verdict = by("allow");
+        let by_rule = verdict.rule.as_ref().is_some_and(|id| id.as_str().starts_with("project/"));
+        assert_eq!(by_rule, allows, "allow {pattern}, {name} {input}: {verdict:?}");
+        let verdict = by("deny");
+        let by_rule = verdict.rule.as_ref().is_some_and(|id| id.as_str().starts_with("project/"));
+        assert_eq!(by_rule, denies, "deny {pattern}, {name} {input}: {verdict:?}");
+    };
+    let fetch = |url: &str| json!({ "url": url, "prompt": "x" });
+    check("WebFetch(domain:example.com)", "WebFetch", fetch("https://example.com/x"), true, true);
+    check("WebFetch(domain:example.com)", "WebFetch", fetch("https://EXAMPLE.com:8443/x"), true, true);
+    check("WebFetch(domain:example.com)", "WebFetch", fetch("https://example.com./x"), true, true);
+    check("WebFetch(domain:example.com)", "WebFetch", fetch("https://example.com.evil.org/"), false, false);
+    check("WebFetch(domain:example.com)", "WebFetch", fetch("https://evil.org/example.com"), false, false);
+    check("WebFetch(domain:example.com)", "WebFetch", fetch("https://example.com@evil.org/"), false, false);
+    check("WebFetch(domain:example.com)", "WebFetch", fetch("https://evil.org\\@example.com/"), false, false);
+    check("WebFetch(domain:*.example.com)", "WebFetch", fetch("https://a.b.example.com/"), true, true);
+    check("WebFetch(domain:*.example.com)", "WebFetch", fetch("https://example.com/"), false, false);
+    check("WebFetch(domain:*.example.com)", "WebFetch", fetch("https://evilexample.com/"), false, false);
+    check("WebFetch", "WebFetch", fetch("https://example.com/"), true, true);
+    check("mcp__github", "mcp__github__get_issue", json!({}), true, true);
+    check("mcp__github__*", "mcp__github__get_issue", json!({}), true, true);
+    check("mcp__github__get_*", "mcp__github__get_issue", json!({}), true, true);
+    check("mcp__github__get_*", "mcp__github__delete", json!({}), false, false);
+    check("mcp__github__get_issue", "mcp__github__get_issue", json!({}), true, true);
+    check("mcp__github", "mcp__github2__get_issue", json!({}), false, false);
+    check("mcp__git", "mcp__github__get_issue", json!({}), false, false);
+    // Where the server's name ends can't be told: any doubt restricts and never allows.
+    check("mcp__github", "mcp__github__evil__tool", json!({}), false, true);
+    check("mcp__github", "MCP__GitHub__get_issue", json!({}), false, true);
+    check("Agent(Explore)", "Agent", json!({ "subagent_type": "Explore" }), true, true);
+    check("Task(Explore)", "Agent", json!({ "subagent_type": "Explore" }), true, true);
+    check("Agent(Explore)", "Task", json!({ "subagent_type": "Plan" }), false, false);
+    check("WebSearch", "WebSearch", json!({ "query": "x" }), true, true);
+    check("Skill", "Skill", json!({ "skill": "x" }), true, true);
+    check("SomethingNew", "SomethingNew", json!({}), true, true);
+    check("SomethingNew", "somethingnew", json!({}), false, true);
+}

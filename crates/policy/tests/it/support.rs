@@ -1,0 +1,25 @@
+//! Where the tests' calls happen.
+
+use missiond_policy::{NoLinks, Policies, Surroundings, ToolCall, Verdict};
+use serde_json::{Value, json};
+
+pub const WORKSPACE: &str = "/home/dev/work/shop-7";
+
+/// A worktree beside its project, in a home with a temporary directory, and somebody to ask.
+pub fn surroundings() -> Surroundings {
+    let mut surroundings = Surroundings::new(WORKSPACE, "/home/dev/work/shop");
+    surroundings.home = Some("/home/dev".into());
+    surroundings.temp_dirs = vec!["/tmp".into()];
+    surroundings.protected = vec!["/home/dev/.local/state/missiond".into()];
+    surroundings.own_pids = vec![4242];
+    surroundings.can_ask = true;
+    surroundings
+}
+
+pub fn bash(policies: &Policies, command: &str) -> Verdict {
+    tool(policies, "Bash", json!({ "command": command }))
+}
+
+pub fn tool(policies: &Policies, name: &str, input: Value) -> Verdict {
+    policies.judge_with(&ToolCall::new(name, input, WORKSPACE), &surroundings(), &NoLinks)
+}

@@ -1,0 +1,208 @@
+//! Tools other than the shell.
+
+use missiond_policy::{Decision, NoLinks, Policies, ToolCall};
+use serde_json::{Value, json};
+
+use crate::support::{WORKSPACE, surroundings, tool};
+
+use Decision::{Allow, Ask, Deny};
+
+#[test]
+fn the_standard_preset_decides_by_tool_and_place() {
+    let policies = Policies::default();
+    let check = |name: &str, input: Value, expected: Decision| {
+        let verdict = tool(&policies, name, input.clone());
+        assert_eq!(verdict.decision, expected, "{name} {input}: {verdict:?}");
+    };
+    let file = |path: &str| json!({ "file_path": path });
+    // Reading.
+    check("Read", file("src/main.rs"), Allow);
+    check("Read", file("/home/dev/work/shop-7/src/main.rs"), Allow);
+    check("Read", file("/usr/include/stdio.h"), Allow);
+    check("Read", file("/tmp/x"), Allow);
+    check("Read", file(".env"), Ask);
+    check("Read", file(".env.example"), Allow);
+    check("Read", file("config/prod.env"), Ask);
+    check("Read", file(".envoy.yaml"), Allow);
+    check("Read", file(".git/config"), Allow);
+    check("Read", file("/proc/self/environ"), Ask);
+    check("Read", file("/home/dev/.ssh/id_rsa"), Deny);
+    check("Read", file("/home/dev/.ssh/id_rsa.pub"), Deny);
+    check("Read", file("keys/id_ed25519.pub"), Allow);
+    check("Read", file("keys/id_ed25519"), Deny);
+    check("Read", file("src/id_map.rs"), Allow);
+    check("Read", file("~/.ssh/id_rsa"), Deny);
+    check("Read", file(" /home/dev/.ssh/id_rsa"), Deny);
+    check("Read", file("/home/dev/.npmrc"), Deny);
+    check("Read", file(".npmrc"), Allow);
+    check("Read", file("/home/dev/work/shop/.missiond/mission.db"), Deny);
+    check("Read", file(".missiond/config.toml"), Allow);
+    check("Read", file("/home/dev/.local/state/missiond/gate.sock"), Deny);
+    check("Read", json!({ "file_path": 3 }), Ask);
+    check("Read", json!({}), Ask);
+    check("Read", Value::Null, Ask);
+    check("Read", file(""), Deny);
+    check("Read", file("a\0b"), Deny);
+    check("Read", file("a\nb"), Deny);
+    check("Read", file("src\u{2215}main.rs"), Deny);
+    check("Read", file("..\u{ff0f}..\u{ff0f}etc"), Deny);
+    check("Read", file(&"x".repeat(5000)), Deny);
+    check("Read", json!({ "file_path": "src/a", "path": "/home/dev/.ssh/id_rsa" }), Deny);
+    // Looking through directories.
+    check("LS", json!({ "path": "/home/dev/work/shop-7" }), Allow);
+    check("LS", json!({}), Allow);
+    check("Glob", json!({ "pattern": "**/*.rs" }), Allow);
+    check("Glob", json!({ "pattern": "*", "path": "/home/dev/.ssh" }), Deny);
+    check("Glob", json!({ "pattern": "/home/dev/.ssh/*" }), Deny);
+    check("Glob", json!({ "pattern": "../**" }), Ask);
+    check("Glob", json!({ "pattern": "**/.env" }), Ask);
+    check("Grep", json!({ "pattern": "../x", "path": "src" }), Allow);
+    check("Grep", json!({ "pattern": "x", "path": "src", "glob": "*.rs" }), Allow);
+    check("Grep", json!({ "pattern": "KEY", "path": ".env" }), Ask);
+    check("Grep", json!({ "pattern": "KEY", "path": null }), Allow);
+    // Writing.
+    check("Write", json!({ "file_path": "src/new.rs", "content": "x" }), Allow);
+    check("Edit", file("src/main.rs"), Allow);
+    check("MultiEdit", file("src/main.rs"), Allow);
+    check("NotebookEdit", json!({ "notebook_path": "a.ipynb" }), Allow);
+    check("Write", file("/tmp/scratch/x"), Allow);
+    check("Write", file("/etc/hosts"), Deny);
+    check("Write", file("../shop/src/main.rs"), Deny);
+    check("Write", file("/home/dev/work/shop-77/x"), Deny);
+    check("Write", file("~/x"), Deny);
+    check("Write", file("/etc/.env"), Deny);
+    check("Write", file(".env"), Ask);
+    check("Write", file(".git/hooks/pre-commit"), Deny);
+    check("Write", file(".git/config"), Deny);
+    check("Write", file("sub/.git/config"), Deny);
+    check("Write", file(".GIT/config"), Deny);
+    check("Write", file(".gitignore"), Allow);
+    check("Write", file(".claude/settings.json"), Deny);
+    check("Write", file(".claude/settings.local.json"), Deny);
+    check("Write", file(".Claude/Settings.local.json"), Deny);
+    check("Write", file(".claude/../.claude/settings.json"), Deny);
+    check("Write", file(".claude/agents/x.md"), Ask);
+    check("Write", file(".mcp.json"), Ask);
+    check("Write", file(".vscode/tasks.json"), Ask);
+    check("Write", file(".husky/pre-commit"), Ask);
+    check("Write", file(".missiond/policy.toml"), Ask);
+    check("Write", file("/home/dev/work/shop/.missiond/policy.toml"), Deny);
+    check("Write", file("/home/dev/.bashrc"), Deny);
+    check("Write", file("server.key"), Deny);
+    check("Write", file("/dev/null"), Allow);
+    check("Write", file("/dev/sda"), Deny);
+    check("Write", file("/proc/sysrq-trigger"), Deny);
+    // The web.
+    check("WebFetch", json!({ "url": "http://localhost:3000/x" }), Allow);
+    check("WebFetch", json!({ "url": "http://127.0.0.1/" }), Allow);
+    check("WebFetch", json!({ "url": "http://[::1]:8080/" }), Allow);
+    check("WebFetch", json!({ "url": "http://localhost.evil.org/" }), Ask);
+    check("WebFetch", json!({ "url": "http://localhost@evil.org/" }), Ask);
+    check("WebFetch", json!({ "url": "https://example.com" }), Ask);
+    check("WebFetch", json!({ "url": "file:///etc/passwd" }), Ask);
+    check("WebFetch", json!({ "url": 3 }), Ask);
+    check("WebSearch", json!({ "query": "x" }), Ask);
+    // The agent's own business.
+    for name in
+        ["TodoWrite", "TaskCreate", "TaskUpdate", "TaskList", "BashOutput", "KillShell", "Agent", "Task"]
+    {
+        check(name, json!({}), Allow);
+    }
+    check("ExitPlanMode", json!({ "plan": "x" }), Ask);
+    check("AskUserQuestion", json!({}), Ask);
+    // The shell's other shapes.
+    check("Bash", json!({}), Ask);
+    check("Bash", json!({ "command": 3 }), Ask);
+    check("Bash", json!({ "command": "" }), Ask);
+    check("Bash", json!({ "command": "ls", "cmd": "rm -rf /" }), Ask);
+    check("Bash", json!({ "command": ["ls", "-la"] }), Allow);
+    check("Bash", json!({ "command": ["echo", "it's", "$(rm -rf /)"] }), Ask);
+    check("Bash", json!({ "command": ["rm", "-rf", "/"] }), Deny);
+    check("Bash", json!({ "command": ["bash", "-lc", "rm -rf /"] }), Deny);
+    check("Bash", json!({ "command": format!("echo {}", "x".repeat(40_000)) }), Deny);
+}
+
+#[test]
+fn tools_are_known_by_any_of_their_names() {
+    let policies = Policies::default();
+    for name in ["Bash", "bash", "exec_command", "run_shell_command"] {
+        assert_eq!(tool(&policies, name, json!({ "command": "rm -rf /" })).decision, Deny, "{name}");
+        assert_eq!(tool(&policies, name, json!({ "command": "ls" })).decision, Allow, "{name}");
+    }
+    for name in ["Write", "write", "write_file", "writeFile"] {
+        assert_eq!(tool(&policies, name, json!({ "filePath": "/etc/x" })).decision, Deny, "{name}");
+    }
+}
+
+#[test]
+fn p4_what_isnt_known_is_asked_even_by_an_allow_all_rule_of_another_tool() {
+    let text = "version = 1\npreset = 'permissive'\nallow = ['Bash', 'Read', 'Write']";
+    let policy = missiond_policy::Policy::parse(text, "p", missiond_policy::Layer::User).unwrap();
+    let policies = Policies::new([policy]).unwrap();
+    for name in ["", " ", "Bashful", "mcp__bash__Bash", "mcp__x", "Skill", "../Bash", "Bash\0", "ＢＡＳＨ"]
+    {
+        let verdict = tool(&policies, name, json!({ "command": "ls", "file_path": "a" }));
+        assert_eq!(verdict.decision, Ask, "{name:?}: {verdict:?}");
+    }
+}
+
+#[test]
+fn where_nobody_can_answer_ask_becomes_deny_and_says_so() {
+    let mut surroundings = surroundings();
+    surroundings.can_ask = false;
+    let judge = |command: &str| {
+        let call = ToolCall::new("Bash", json!({ "command": command }), WORKSPACE);
+        Policies::default().judge_with(&call, &surroundings, &NoLinks)
+    };
+    let verdict = judge("git push");
+    assert_eq!(verdict.decision, Deny);
+    assert!(verdict.reason.contains("nobody can be asked"), "{verdict:?}");
+    assert_eq!(verdict.rule.unwrap().as_str(), "standard/publish");
+    assert_eq!(judge("ls").decision, Allow);
+}
+
+#[test]
+fn directories_that_arent_absolute_are_denied() {
+    let policies = Policies::default();
+    let call = ToolCall::new("Bash", json!({ "command": "ls" }), "relative");
+    assert_eq!(policies.judge_with(&call, &surroundings(), &NoLinks).decision, Deny);
+    let mut surroundings = surroundings();
+    surroundings.workspace = "relative".into();
+    let call = ToolCall::new("Bash", json!({ "command": "ls" }), WORKSPACE);
+    assert_eq!(policies.judge_with(&call, &surroundings, &NoLinks).decision, Deny);
+}
+
+#[test]
+fn reasons_are_safe_to_print() {
+    let policies = Policies::default();
+    let nasty = "\u{1b}]0;title\u{7}\u{202e}\u{200b}";
+    for (name, input) in [
+        ("Bash", json!({ "command": format!("cat '{nasty}'") })),
+        ("Bash", json!({ "command": format!("{nasty} a; b") })),
+        ("Read", json!({ "file_path": nasty })),
+        (nasty, json!({})),
+        ("WebFetch", json!({ "url": nasty })),
+    ] {
+        let verdict = tool(&policies, name, input);
+        let text = format!("{}{}", verdict.reason, verdict.part.unwrap_or_default());
+        assert!(!text.chars().any(|c| c.is_control() || ['\u{202e}', '\u{200b}'].contains(&c)), "{text:?}");
+    }
+    let verdict = tool(&policies, "Read", json!({ "file_path": "x".repeat(100_000) }));
+    assert!(verdict.reason.chars().count() < 600);
+}
+
+#[test]
+fn calls_and_verdicts_go_through_json() {
+    let line =
+        json!({ "id": "t1", "tool_name": "Bash", "tool_input": { "command": "git push" }, "cwd": WORKSPACE });
+    let call: ToolCall = serde_json::from_value(line.clone()).unwrap();
+    assert_eq!(serde_json::to_value(&call).unwrap(), line);
+    let verdict = Policies::default().judge_with(&call, &surroundings(), &NoLinks);
+    let value = serde_json::to_value(&verdict).unwrap();
+    assert_eq!(value["decision"], "ask");
+    assert_eq!(value["rule"], "standard/publish");
+    assert_eq!(value["risk"], "high");
+    assert_eq!(serde_json::from_value::<missiond_policy::Verdict>(value).unwrap(), verdict);
+    let where_ = serde_json::to_value(surroundings()).unwrap();
+    assert_eq!(serde_json::from_value::<missiond_policy::Surroundings>(where_).unwrap(), surroundings());
+}

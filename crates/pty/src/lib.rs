@@ -60,3 +60,7 @@ pub use turn::{
     Agent, AnswerError, Choice, EndReason, InterruptError, Interrupted, Receipt, SubmitError, Turn,
     TurnOptions, TurnOutcome, TurnStep,
 };
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

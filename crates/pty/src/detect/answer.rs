@@ -31,7 +31,9 @@ impl Profile {
                 continue;
             }
             let end = (n + 1..prompt.top).find(|n| self.ends_block(&rows[*n])).unwrap_or(prompt.top);
-            if !self.is_tool_call(&rows[n..end]) {
+            // Followed by an answer it may as well be the end of a long question.
+            let unsure = headless && begins(&rows[end], &self.layout.answer);
+            if !unsure && !self.is_tool_call(&rows[n..end]) {
                 let text = block_text(&rows[n..end]);
                 if !text.is_empty() {
                     blocks.push(text);

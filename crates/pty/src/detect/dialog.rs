@@ -20,11 +20,34 @@ pub(super) struct Found {
 /// The dialog in `region`, which begins under the lowest prompt box (at the top of the screen, if there is none) and
 /// goes to the end of the screen.
 pub(super) fn find(profile: &Profile, rows: &[Row], region: Range<usize>, cols: u16) -> Option<Found> {
-    let block = Block::locate(profile, rows, region.clone(), cols);
-    match block {
+    match Block::locate(profile, rows, region.clone(), cols) {
         Some(block) => block.judge(profile, rows),
-        None => notice(profile, rows, region),
+        None => notice(profile, rows, region.clone()).or_else(|| without_options(profile, rows, region)),
     }
+}
+
+/// A block that says how to leave it and has no numbered options: a view of settings, say. No rule can know it.
+fn without_options(profile: &Profile, rows: &[Row], region: Range<usize>) -> Option<Found> {
+    let last = region.clone().rev().find(|n| !rows[*n].text.is_empty())?;
+    let rule = (region.start..last).rev().find(|n| layout::is_rule(&profile.layout, &rows[*n]))?;
+    let text = &rows[rule + 1..last];
+    if !pattern::any(&profile.dialog.hint, rows[last].text.trim())
+        || text.iter().any(|row| layout::is_message(&profile.layout, row))
+    {
+        return None;
+    }
+    Some(Found {
+        dialog: Dialog {
+            id: fingerprint([joined(text).as_str()]),
+            kind: DialogKind::Unknown,
+            tool: None,
+            argument: None,
+            question: text.iter().map(|row| row.text.trim()).find(|text| !text.is_empty())?.to_owned(),
+            options: Vec::new(),
+        },
+        rule: "dialog.hint".to_owned(),
+        rows: rule + 1..last + 1,
+    })
 }
 
 /// A screen that asks for a key without offering options.
@@ -124,7 +147,7 @@ impl Block {
     fn judge(self, profile: &Profile, rows: &[Row]) -> Option<Found> {
         let text = &rows[self.top..self.first_option];
         let header = text.first().map_or("", |row| row.text.trim()).to_owned();
-        let question = joined(&text[question_rows(profile, text)]);
+        let question = question(profile, text);
         let body = joined(text);
         let facts = Facts {
             header: &header,
@@ -253,6 +276,22 @@ fn question_rows(profile: &Profile, text: &[Row]) -> Range<usize> {
     let apart = |row: &Row| row.text.trim().is_empty() || is_divider(profile, row);
     let start = text[..end].iter().rposition(apart).map_or(0, |n| n + 1);
     start..end
+}
+
+/// The last paragraph, or the last one that asks something if that doesn't.
+fn question(profile: &Profile, text: &[Row]) -> String {
+    let mut rest = text;
+    loop {
+        let rows = question_rows(profile, rest);
+        let paragraph = joined(&rest[rows.clone()]);
+        if paragraph.contains('?') {
+            return paragraph;
+        }
+        if rows.start == 0 {
+            return joined(&text[question_rows(profile, text)]);
+        }
+        rest = &rest[..rows.start - 1];
+    }
 }
 
 fn is_divider(profile: &Profile, row: &Row) -> bool {

@@ -112,7 +112,7 @@ pub struct Dialog {
     pub argument: Option<String>,
     /// The question right above the options.
     pub question: String,
-    /// The options, top first.
+    /// The options, top first. None where only Escape leaves it, as far as the screen shows.
     pub options: Vec<DialogOption>,
 }
 

@@ -95,6 +95,11 @@ pub struct TurnOptions {
     pub idle: Duration,
     /// How long the agent must be idle if it was never seen busy (a command that it answers by itself). Default 2 s.
     pub idle_unstarted: Duration,
+    /// How long a dialog must stand before the turn tells of it: while a hook decides, an agent may draw one for a
+    /// moment. Default 120 ms.
+    pub dialog: Duration,
+    /// How long a screen that no rule explains may last before the turn tells of it. Default 5 s.
+    pub unexplained: Duration,
     /// How long a whole turn may take, the waiting for answers included. Default 30 min.
     pub turn: Duration,
 }
@@ -109,6 +114,8 @@ impl Default for TurnOptions {
             key: Duration::from_secs(3),
             idle: Duration::from_millis(250),
             idle_unstarted: Duration::from_secs(2),
+            dialog: Duration::from_millis(120),
+            unexplained: Duration::from_secs(5),
             turn: Duration::from_secs(30 * 60),
         }
     }

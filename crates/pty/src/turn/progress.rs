@@ -21,8 +21,11 @@ pub struct Turn {
     interrupts: u64,
     seen_busy: bool,
     idle_since: Option<Instant>,
+    /// Since when no rule explains the screen, and whether that was told.
+    unexplained: Option<(Instant, bool)>,
     told: Option<Status>,
-    asked: Option<DialogId>,
+    /// The dialog on the screen, since when, and whether it was told.
+    asked: Option<(DialogId, Instant, bool)>,
     ended: bool,
 }
 
@@ -34,6 +37,8 @@ pub enum TurnStep {
     Status(Status),
     /// A dialog waits. The turn goes on when somebody has answered it, by [`Agent::answer`] or at a terminal.
     NeedsAnswer(Box<Dialog>),
+    /// No rule has explained the screen for a while: somebody should look at it. The turn goes on.
+    Unexplained(Box<Snapshot>),
     /// The turn is over.
     Ended(Box<TurnOutcome>),
 }
@@ -78,6 +83,7 @@ impl Turn {
             interrupts,
             seen_busy: false,
             idle_since: None,
+            unexplained: None,
             told: None,
             asked: None,
             ended: false,
@@ -124,6 +130,9 @@ impl Turn {
         if seen.dialog.is_none() {
             self.asked = None;
         }
+        if !matches!(seen.status, Status::Unknown | Status::Starting) {
+            self.unexplained = None;
+        }
         match seen.status {
             Status::Exited => {
                 let exit = snapshot.exit.clone();
@@ -133,9 +142,8 @@ impl Turn {
             Status::Confirming => {
                 self.seen_busy = true;
                 self.told = Some(seen.status);
-                if let Some(dialog) = seen.dialog.filter(|dialog| self.asked != Some(dialog.id)) {
-                    self.asked = Some(dialog.id);
-                    return (Some(TurnStep::NeedsAnswer(Box::new(dialog))), None);
+                if let Some(dialog) = seen.dialog {
+                    return self.judge_dialog(dialog, now);
                 }
             }
             Status::Busy(_) => {
@@ -160,9 +168,28 @@ impl Turn {
                 };
                 return (Some(self.end(reason, snapshot.clone())), None);
             }
-            _ => {}
+            Status::Unknown | Status::Starting => {
+                let (since, told) = self.unexplained.get_or_insert((now, false));
+                let due = *since + self.agent.inner.options.unexplained;
+                if !*told && now >= due {
+                    *told = true;
+                    return (Some(TurnStep::Unexplained(Box::new(snapshot.clone()))), None);
+                }
+                return (None, (!*told).then_some(due));
+            }
         }
         (None, None)
+    }
+
+    fn judge_dialog(&mut self, dialog: Dialog, now: Instant) -> (Option<TurnStep>, Option<Instant>) {
+        let (since, told) = match self.asked {
+            Some((id, since, told)) if id == dialog.id => (since, told),
+            _ => (now, false),
+        };
+        let due = since + self.agent.inner.options.dialog;
+        let tell = !told && now >= due;
+        self.asked = Some((dialog.id, since, told || tell));
+        (tell.then(|| TurnStep::NeedsAnswer(Box::new(dialog))), (!told && !tell).then_some(due))
     }
 
     fn end(&mut self, reason: EndReason, screen: Snapshot) -> TurnStep {

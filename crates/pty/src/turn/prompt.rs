@@ -92,7 +92,7 @@ impl Agent {
             session.write_all(b"\r").await.map_err(SubmitError::Session)?;
             let gone = |seen: &Observation| match seen.status {
                 Status::Busy(_) | Status::Confirming => Some(()),
-                Status::Idle { .. } => (seen.draft.as_deref() != Some(draft)).then_some(()),
+                Status::Idle { .. } => (!still_there(seen, draft)).then_some(()),
                 _ => None,
             };
             match self.wait_for(options.submit, gone).await.map_err(Missed::from) {
@@ -100,9 +100,10 @@ impl Agent {
                 Err(Missed::Exited(exit)) => return Err(SubmitError::Exited(exit)),
                 Err(Missed::TimedOut) => {}
             }
-            // Enter is only repeated while the draft is seen in the box: in a dialog it would be an answer.
-            if self.observe().draft.as_deref() != Some(draft) {
-                return Err(SubmitError::NotSubmitted { attempts: attempt });
+            // Enter is only repeated while the draft is seen in the box: in a dialog it would be an answer. A screen
+            // that nothing explains has taken the prompt; the turn will tell about it.
+            if !still_there(&self.observe(), draft) {
+                return Ok(attempt);
             }
         }
         Err(SubmitError::NotSubmitted { attempts: options.submit_attempts.max(1) })
@@ -124,6 +125,12 @@ fn ready(seen: &Observation, exit: Option<&crate::ExitReport>) -> Result<(), Sub
             None => Err(SubmitError::NotIdle { status }),
         },
     }
+}
+
+/// Whether the draft is still in the box. An agent's completion (of a file name, say) may have taken an Enter to add to
+/// it; anything else that stands there now is somebody's next draft.
+fn still_there(seen: &Observation, draft: &str) -> bool {
+    seen.draft.as_deref().is_some_and(|now| now.starts_with(draft))
 }
 
 /// Takes control characters out, escape sequences with them losing their meaning; how many those were.

@@ -55,7 +55,7 @@ fn runs(truth: &[Interval]) -> Vec<(&'static str, f64, f64)> {
         };
         match runs.last_mut() {
             Some((last, _, end)) if *last == class && (*end - interval.start).abs() < 0.002 => {
-                *end = interval.end
+                *end = interval.end;
             }
             _ => runs.push((class, interval.start, interval.end)),
         }

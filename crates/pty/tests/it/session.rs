@@ -219,7 +219,7 @@ async fn events_are_numbered_and_complete() {
     // A late subscriber gets the last screen and the end.
     let mut late = session.subscribe();
     let EventKind::Resync { snapshot, .. } = late.next().await.unwrap().kind else { panic!() };
-    assert_eq!((*snapshot).title, "topic".into());
+    assert_eq!(&*snapshot.title, "topic");
     assert!(matches!(late.next().await.unwrap().kind, EventKind::Exited(_)));
     assert_eq!(late.next().await, None);
 }

@@ -71,7 +71,7 @@ fn recorded_agents_get_the_replies_they_got_when_recorded() {
         match &event.kind {
             Kind::Output(text) => replies.extend(terminal.feed(text.as_bytes()).replies),
             Kind::Input(text) if text.starts_with("\x1b[?") || text.starts_with("\x1bP") => {
-                recorded.push_str(text)
+                recorded.push_str(text);
             }
             _ => {}
         }
@@ -130,8 +130,7 @@ fn rows_have_text_and_styles() {
     let snapshot = terminal.snapshot();
     let row = &snapshot.rows[0];
     assert_eq!((row.text.as_str(), row.wrapped), ("日本 faint X", false));
-    assert_eq!(row.faint, [7..12]);
-    assert_eq!(row.inverse, [13..14]);
+    assert_eq!((row.faint.as_slice(), row.inverse.as_slice()), (&[7..12][..], &[13..14][..]));
     assert_eq!(snapshot.rows[1].text, " e\u{301}");
     assert_eq!(snapshot.rows.len(), 3);
     terminal.feed(b"\x1b[2;1Hlonger than twelve");

@@ -158,6 +158,16 @@ async fn p5_a_turn_goes_on_after_a_dialog() {
 }
 
 #[tokio::test]
+async fn a_dialog_that_a_hook_answers_is_not_asked() {
+    let mut options = options();
+    // Much longer than the dialog stands, even on a machine that stumbles.
+    options.dialog = Duration::from_secs(3);
+    let agent = start_with(&[], options).await;
+    let mut turn = agent.submit("hooked").await.unwrap();
+    assert_eq!(end(&mut turn).await.answer.as_deref(), Some("decided by a hook"));
+}
+
+#[tokio::test]
 async fn a_dialog_that_comes_again_is_reported_again() {
     let agent = start().await;
     let mut turn = agent.submit("again").await.unwrap();
@@ -235,6 +245,27 @@ async fn p2_a_quoted_dialog_does_not_stop_a_turn() {
     assert_eq!(outcome.reason, EndReason::Complete);
     let answer = outcome.answer.unwrap();
     assert!(answer.starts_with("It looks so:\n\nDo you want to proceed?\n❯ 1. Yes"), "{answer}");
+}
+
+#[tokio::test]
+async fn an_enter_that_completes_a_name_does_not_submit() {
+    let agent = start().await;
+    let mut turn = agent.submit("@f").await.unwrap();
+    assert_eq!(turn.receipt().attempts, 2);
+    assert_eq!(end(&mut turn).await.answer.as_deref(), Some("You said: @file.txt"));
+}
+
+#[tokio::test]
+async fn p4_a_screen_that_nothing_explains_is_told() {
+    let mut options = options();
+    options.submit = Duration::from_millis(200);
+    options.unexplained = Duration::from_millis(200);
+    let agent = start_with(&[], options).await;
+    let mut turn = agent.submit("strange").await.unwrap();
+    let Some(TurnStep::Unexplained(screen)) = turn.next().await else { panic!() };
+    assert_eq!(screen.rows.last().unwrap().text, "");
+    assert!(screen.text().ends_with("nothing known"), "{}", screen.text());
+    assert_eq!(end(&mut turn).await.answer.as_deref(), Some("was away"));
 }
 
 #[tokio::test]

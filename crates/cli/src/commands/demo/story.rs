@@ -1,0 +1,143 @@
+//! Telling what happens, as it happens.
+
+use std::collections::HashMap;
+
+use clap::builder::styling::Style;
+use missiond_core::access::Access;
+use missiond_core::adapters::GitWorkspaces;
+use missiond_core::ports::{MergeOutcome, Workspaces as _};
+use missiond_core::text::escape_line;
+use missiond_core::{Decision, Error, Event, EventBody, Seq, Task, TaskId, TaskStatus};
+
+use crate::commands::board::Board;
+use crate::commands::watch::question;
+use crate::output::{Cell, FAINT, GREEN, RED, STRONG, Table, YELLOW, event_what, line, status_style};
+use crate::session::Session;
+
+/// Who is who.
+#[derive(Debug, Default)]
+pub(super) struct Story {
+    names: HashMap<TaskId, String>,
+}
+
+impl Story {
+    pub(super) fn name(&mut self, task: TaskId, name: &str) {
+        self.names.insert(task, name.to_owned());
+    }
+
+    /// Tells an event, if it is one that a person would want to hear of, and answers a question.
+    pub(super) async fn tell(&self, board: &Board, event: &Event, session: &Session) -> anyhow::Result<()> {
+        let name = event.task.and_then(|task| self.names.get(&task)).map_or("", String::as_str);
+        let say = |style: Style, word: &str, text: &str| {
+            board.aside(|| line(format!("{style}{word:<9}{style:#} {STRONG}{name:<9}{STRONG:#} {text}")))
+        };
+        match &event.body {
+            EventBody::ToolJudged { tool, argument, decision: Decision::Deny, reason, .. } => {
+                let call = format!("{} `{}`", escape_line(tool), escape_line(argument));
+                say(RED, "denied", &format!("{call}  {FAINT}{}{FAINT:#}", escape_line(reason)))
+            }
+            EventBody::ApprovalOpened { approval, .. } => {
+                let Some(asked) = question(session, *approval).await? else { return Ok(()) };
+                let call =
+                    format!("{} `{}`", escape_line(&asked.call.tool), escape_line(&asked.call.argument()));
+                let why =
+                    format!("{} risk: {}", asked.verdict.risk.as_str(), escape_line(&asked.verdict.reason));
+                say(YELLOW, "asked", &format!("{call}  {FAINT}{why}{FAINT:#}"))?;
+                let note = "the demo answers in your place".to_owned();
+                session.access().settle(asked.id, true, Some(note)).await?;
+                let answer = format!("{call}  {FAINT}by the demo, in your place{FAINT:#}");
+                say(GREEN, "approved", &answer)
+            }
+            EventBody::WorkCommitted { branch, commit, files } => {
+                let commit = escape_line(commit.get(..12).unwrap_or(commit));
+                say(Style::new(), "committed", &format!("{commit} on {}, {files} files", escape_line(branch)))
+            }
+            EventBody::TaskFinished { status, reason } => {
+                let reason = reason.as_deref().map(escape_line).unwrap_or_default();
+                say(status_style(*status), status.as_str(), &reason)
+            }
+            EventBody::Warning { text } => say(YELLOW, "warning", &escape_line(text)),
+            _ => Ok(()),
+        }
+    }
+
+    /// The whole log, once everything is over.
+    pub(super) async fn read_log(access: &Access) -> anyhow::Result<Vec<Event>> {
+        let mut events = access.events(Seq(0), false).await?;
+        let mut log = Vec::new();
+        while let Some(event) = events.next().await? {
+            log.push(event);
+        }
+        Ok(log)
+    }
+}
+
+/// Merges one task's branch and says what became of it; whether it went in.
+pub(super) async fn merge_one(workspaces: &GitWorkspaces, task: &Task) -> anyhow::Result<bool> {
+    let name = escape_line(task.request.issue.as_deref().unwrap_or_default());
+    let say = |style: Style, word: &str, text: &str| {
+        line(format!("{style}{word:<9}{style:#} {STRONG}{name:<9}{STRONG:#} {text}"))
+    };
+    let (Some(workspace), TaskStatus::Done) = (&task.workspace, task.status) else {
+        say(YELLOW, "unmerged", &format!("the task is {}", task.status))?;
+        return Ok(false);
+    };
+    let branch = escape_line(&workspace.branch);
+    let message = format!("Merge {}\n", workspace.branch);
+    match workspaces.merge(&workspace.branch, &message).await.map_err(Error::from)? {
+        MergeOutcome::Merged { into, commit } => {
+            let commit = escape_line(commit.get(..12).unwrap_or(&commit));
+            say(GREEN, "merged", &format!("{branch} into {} at {commit}", escape_line(&into)))?;
+            Ok(true)
+        }
+        other => {
+            say(RED, "unmerged", &escape_line(&format!("{branch}: {other:?}")))?;
+            Ok(false)
+        }
+    }
+}
+
+/// The events that tell the story, as a table.
+pub(super) fn print_log(log: &[Event]) -> anyhow::Result<()> {
+    let names: HashMap<TaskId, String> = log
+        .iter()
+        .filter_map(|event| match &event.body {
+            EventBody::WorkspaceReady { workspace } => {
+                Some((event.task?, workspace.branch.rsplit('/').next().unwrap_or_default().to_owned()))
+            }
+            _ => None,
+        })
+        .collect();
+    let mut table = Table::new(&["SEQ", "AT", "TASK", "EVENT", "WHAT"]);
+    let first = log.first().map(|event| event.at);
+    let mut shown = 0;
+    for event in log.iter().filter(|event| is_interesting(&event.body)) {
+        let since = first.map_or(0.0, |first| event.at.duration_since(first).as_secs_f64());
+        table.row(vec![
+            Cell::styled(event.seq.to_string(), FAINT),
+            Cell::styled(format!("{since:.2} s"), FAINT),
+            Cell::new(event.task.and_then(|task| names.get(&task)).map_or("", String::as_str)),
+            Cell::new(event.body.kind()),
+            Cell::new(event_what(&event.body)),
+        ]);
+        shown += 1;
+    }
+    line(format!("\n{STRONG}Events{STRONG:#} {FAINT}({shown} of {}){FAINT:#}", log.len()))?;
+    table.print()
+}
+
+fn is_interesting(body: &EventBody) -> bool {
+    match body {
+        EventBody::ToolJudged { decision, reason, .. } => {
+            *decision != Decision::Allow || reason.starts_with("approved")
+        }
+        EventBody::TaskLeased { .. }
+        | EventBody::WorkspaceReady { .. }
+        | EventBody::ApprovalOpened { .. }
+        | EventBody::ApprovalSettled { .. }
+        | EventBody::WorkCommitted { .. }
+        | EventBody::TaskFinished { .. }
+        | EventBody::Warning { .. } => true,
+        _ => false,
+    }
+}

@@ -1,0 +1,200 @@
+//! `diff` and `merge`: looking at the work of an agent, and taking it.
+
+use std::io::Write as _;
+
+use clap::Args;
+use missiond_core::access::Access;
+use missiond_core::ports::{MergeOutcome, Workspaces as _};
+use missiond_core::project::Project;
+use missiond_core::text::{escape, escape_line};
+use missiond_core::{Error, ErrorKind};
+use serde::Serialize;
+
+use crate::cli::Format;
+use crate::context::Context;
+use crate::exit::{Exit, UsageError};
+use crate::output::{GREEN, RED, STRONG, YELLOW, line, one, remark};
+
+/// How much of a patch is shown.
+const MAX_DIFF_BYTES: usize = 32 << 20;
+
+/// Show what a task or a branch changed
+#[derive(Debug, Args)]
+pub(crate) struct Diff {
+    /// The task's id or a part of it, or a branch.
+    #[arg(value_name = "TASK|BRANCH")]
+    what: String,
+    /// Print the patch as it is, for `git apply`, and not only what is safe on a terminal.
+    #[arg(long)]
+    raw: bool,
+}
+
+/// Merge the work of a task or a branch into what the project has checked out
+///
+/// A checkout with changes that the merge would touch is left alone, and so is everything when there are conflicts.
+#[derive(Debug, Args)]
+pub(crate) struct Merge {
+    /// The task's id or a part of it, or a branch.
+    #[arg(value_name = "TASK|BRANCH")]
+    what: String,
+    /// The message of the merge commit, if one is made.
+    #[arg(long, short, value_name = "TEXT")]
+    message: Option<String>,
+}
+
+/// The work that a name stands for.
+struct Work {
+    branch: String,
+    base: String,
+    title: String,
+}
+
+#[derive(Serialize)]
+struct ShownDiff {
+    branch: String,
+    base: String,
+    diff: String,
+    truncated: bool,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+enum ShownMerge {
+    Merged { branch: String, into: String, commit: String },
+    UpToDate { branch: String, into: String },
+    Conflicts { branch: String, into: String, paths: Vec<String> },
+    CheckoutDirty { branch: String, into: String, detail: String },
+}
+
+impl Diff {
+    pub(crate) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        let (project, access) = context.access().await?;
+        let work = find(&project, &access, &self.what).await?;
+        let (workspaces, base, branch) =
+            (project.workspaces().clone(), work.base.clone(), work.branch.clone());
+        let read =
+            tokio::task::spawn_blocking(move || workspaces.repository().diff(&base, &branch, MAX_DIFF_BYTES));
+        let diff = read.await?.map_err(|error| match error.kind() {
+            missiond_git::ErrorKind::NotFound => Error::Missing(missiond_core::chain(&error)),
+            _ => Error::Internal(missiond_core::chain(&error)),
+        })?;
+        if self.raw {
+            std::io::stdout().lock().write_all(&diff.bytes)?;
+        } else {
+            let text = String::from_utf8_lossy(&diff.bytes).into_owned();
+            let shown =
+                ShownDiff { branch: work.branch, base: work.base, diff: text, truncated: diff.truncated };
+            one(context.format, &shown, || {
+                if shown.diff.is_empty() {
+                    remark("nothing was changed");
+                }
+                shown.diff.lines().try_for_each(|text| line(coloured(text)))
+            })?;
+        }
+        if diff.truncated {
+            remark("the rest is left out; `git diff` shows it");
+        }
+        Ok(Exit::OK)
+    }
+}
+
+fn coloured(text: &str) -> String {
+    // A line that ends in a carriage return is of a file with such lines; the escape shows it.
+    let text = escape(text);
+    let style = match text.as_bytes() {
+        [b'+', b'+', b'+', ..] | [b'-', b'-', b'-', ..] | [b'd', b'i', b'f', b'f', ..] => STRONG,
+        [b'+', ..] => GREEN,
+        [b'-', ..] => RED,
+        [b'@', ..] => YELLOW,
+        _ => return text,
+    };
+    format!("{style}{text}{style:#}")
+}
+
+impl Merge {
+    pub(crate) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        let (project, access) = context.access().await?;
+        let work = find(&project, &access, &self.what).await?;
+        let message = self.message.unwrap_or_else(|| format!("Merge {} ({})\n", work.branch, work.title));
+        let merged = project.workspaces().merge(&work.branch, &message).await.map_err(Error::from)?;
+        let branch = work.branch;
+        let (shown, exit) = match merged {
+            MergeOutcome::Merged { into, commit } => (ShownMerge::Merged { branch, into, commit }, Exit::OK),
+            MergeOutcome::UpToDate { into } => (ShownMerge::UpToDate { branch, into }, Exit::OK),
+            MergeOutcome::Conflicts { into, paths } => {
+                (ShownMerge::Conflicts { branch, into, paths }, Exit::FAILURE)
+            }
+            MergeOutcome::CheckoutDirty { into, detail } => {
+                (ShownMerge::CheckoutDirty { branch, into, detail }, Exit::FAILURE)
+            }
+            other => anyhow::bail!("the merge ended in a way that this program does not know: {other:?}"),
+        };
+        if context.format == Format::Table {
+            print(&shown)?;
+        } else {
+            one(context.format, &shown, || Ok(()))?;
+        }
+        Ok(exit)
+    }
+}
+
+fn print(shown: &ShownMerge) -> anyhow::Result<()> {
+    match shown {
+        ShownMerge::Merged { branch, into, commit } => {
+            let commit = escape_line(commit.get(..12).unwrap_or(commit));
+            line(format!(
+                "{GREEN}merged{GREEN:#} {} into {}, now at {commit}",
+                escape_line(branch),
+                escape_line(into)
+            ))
+        }
+        ShownMerge::UpToDate { branch, into } => {
+            line(format!("{} has everything of {} already", escape_line(into), escape_line(branch)))
+        }
+        ShownMerge::Conflicts { branch, into, paths } => {
+            remark(format!(
+                "{RED}conflicts{RED:#}: {} and {} changed the same places; nothing was touched. Merge with git to resolve:",
+                escape_line(branch),
+                escape_line(into)
+            ));
+            paths.iter().try_for_each(|path| line(escape_line(path)))
+        }
+        ShownMerge::CheckoutDirty { detail, .. } => {
+            remark(format!("{RED}not merged{RED:#}: {}", escape(detail)));
+            Ok(())
+        }
+    }
+}
+
+/// Finds the work by the task's id, else by the branch.
+async fn find(project: &Project, access: &Access, text: &str) -> anyhow::Result<Work> {
+    match access.find_task(text).await {
+        Ok(task) => {
+            if !task.status.is_final() {
+                let text = format!("task {} is {}; wait for its end", task.id, task.status);
+                return Err(UsageError(text).into());
+            }
+            let Some(workspace) = task.workspace else {
+                return Err(Error::Missing(format!("task {} never had a branch", task.id)).into());
+            };
+            let title = format!("task {}", task.id.short());
+            return Ok(Work { branch: workspace.branch, base: workspace.base, title });
+        }
+        Err(error) if is_missing(&error) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let (workspaces, name) = (project.workspaces().clone(), text.to_owned());
+    let exists = tokio::task::spawn_blocking(move || {
+        missiond_git::BranchName::new(name)
+            .and_then(|branch| workspaces.repository().branch_tip(&branch))
+            .is_ok()
+    });
+    if !exists.await? {
+        return Err(Error::Missing(format!("there is no task and no branch `{}`", escape_line(text))).into());
+    }
+    Ok(Work { branch: text.to_owned(), base: "HEAD".to_owned(), title: "by missiond".to_owned() })
+}
+
+fn is_missing(error: &missiond_core::access::AccessError) -> bool {
+    error.kind() == missiond_core::access::AccessErrorKind::Core(ErrorKind::Missing)
+}

@@ -1,0 +1,149 @@
+//! `worktree`: the directories where agents, and people, work.
+
+use clap::Subcommand;
+use missiond_core::access::workspace_request;
+use missiond_core::adapters::GitWorkspaces;
+use missiond_core::ports::Workspaces as _;
+use missiond_core::project::Project;
+use missiond_core::text::escape_line;
+use missiond_core::{Error, TaskStatus, WorkspaceRecord};
+use serde::Serialize;
+
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::output::{Cell, FAINT, GREEN, Table, YELLOW, line, list, one, remark};
+
+/// Work with the directories where agents work
+#[derive(Debug, Subcommand)]
+pub(crate) enum Worktree {
+    /// Make a worktree with a branch of its own, both named after an issue
+    Create {
+        /// The issue, such as 42 or fix-login.
+        issue: String,
+        /// The revision to begin from; by default what the project has checked out.
+        #[arg(long, value_name = "REVISION")]
+        base: Option<String>,
+    },
+    /// List the worktrees that missiond made
+    List,
+    /// Remove a worktree; its branch stays, and what is not committed is kept under a ref
+    Remove {
+        /// Its name, its branch or its issue.
+        worktree: String,
+    },
+}
+
+/// A worktree as it is listed.
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    record: WorkspaceRecord,
+    /// Files that are changed or new and not committed; `None` if that can't be told.
+    uncommitted: Option<usize>,
+}
+
+#[derive(Serialize)]
+struct Removed {
+    name: String,
+    branch: String,
+    rescue: Option<String>,
+}
+
+impl Worktree {
+    pub(crate) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        let (project, access) = context.access().await?;
+        let workspaces = project.workspaces();
+        match self {
+            Self::Create { issue, base } => {
+                let mut request = workspace_request(&project.settings, project.root(), &issue);
+                request.base = base;
+                let record = workspaces.create(request).await.map_err(Error::from)?;
+                one(context.format, &record, || {
+                    let branch = escape_line(&record.branch);
+                    remark(format!("{GREEN}made{GREEN:#}  branch {branch}, worktree:"));
+                    // Alone on standard output, for `cd $(missiond worktree create 42)`.
+                    line(escape_line(&record.path.display().to_string()))
+                })?;
+            }
+            Self::List => {
+                let shown = read(workspaces).await?;
+                list(context.format, &shown, "no worktrees", || table(&shown))?;
+            }
+            Self::Remove { worktree } => {
+                let record = find(&project, &worktree).await?;
+                let running = access.tasks(&[TaskStatus::Running], None).await?;
+                let at_work = running
+                    .iter()
+                    .find(|task| task.workspace.as_ref().is_some_and(|at| at.name == record.name));
+                if let Some(task) = at_work {
+                    anyhow::bail!("task {} works in {}; cancel it first", task.id, escape_line(&record.name));
+                }
+                let retired = workspaces.retire(&record).await.map_err(Error::from)?;
+                let removed = Removed { name: record.name, branch: record.branch, rescue: retired.rescue };
+                one(context.format, &removed, || {
+                    line(format!(
+                        "removed {}; branch {} stays",
+                        escape_line(&removed.name),
+                        escape_line(&removed.branch)
+                    ))?;
+                    match &removed.rescue {
+                        Some(rescue) => line(format!(
+                            "{YELLOW}what was not committed is kept{YELLOW:#} as {}",
+                            escape_line(rescue)
+                        )),
+                        None => Ok(()),
+                    }
+                })?;
+            }
+        }
+        Ok(Exit::OK)
+    }
+}
+
+async fn read(workspaces: &GitWorkspaces) -> anyhow::Result<Vec<Shown>> {
+    let records = workspaces.list().await.map_err(Error::from)?;
+    let workspaces = workspaces.clone();
+    let read = tokio::task::spawn_blocking(move || {
+        records
+            .into_iter()
+            .map(|record| {
+                let status = workspaces.repository().status(&record.path).ok();
+                let uncommitted =
+                    status.map(|status| status.changed + status.untracked + status.conflicts.len());
+                Shown { record, uncommitted }
+            })
+            .collect()
+    });
+    Ok(read.await?)
+}
+
+fn table(shown: &[Shown]) -> Table {
+    let mut table = Table::new(&["WORKTREE", "BRANCH", "UNCOMMITTED", "PATH"]);
+    for Shown { record, uncommitted } in shown {
+        table.row(vec![
+            Cell::new(&record.name),
+            Cell::new(&record.branch),
+            match uncommitted {
+                Some(0) => Cell::styled("none", FAINT),
+                Some(files) => Cell::styled(format!("{files} files"), YELLOW),
+                None => Cell::styled("unknown", YELLOW),
+            },
+            Cell::new(record.path.display().to_string()),
+        ]);
+    }
+    table
+}
+
+async fn find(project: &Project, text: &str) -> anyhow::Result<WorkspaceRecord> {
+    let named = workspace_request(&project.settings, project.root(), text);
+    let records = project.workspaces().list().await.map_err(Error::from)?;
+    let known: Vec<String> = records.iter().map(|record| escape_line(&record.name)).collect();
+    let found = records
+        .iter()
+        .find(|record| record.name == text)
+        .or_else(|| records.iter().find(|record| record.branch == text || record.name == named.name));
+    found.cloned().ok_or_else(|| {
+        let there = if known.is_empty() { "there are none".to_owned() } else { known.join(", ") };
+        Error::Missing(format!("there is no worktree `{}` of ours; {there}", escape_line(text))).into()
+    })
+}

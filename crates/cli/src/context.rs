@@ -1,0 +1,60 @@
+//! What every command needs to know of its surroundings.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use etcetera::BaseStrategy as _;
+use missiond_core::access::Access;
+use missiond_core::project::{Project, ProjectOptions};
+
+use crate::cli::{Format, Global};
+
+/// Where a command works and how it prints.
+#[derive(Debug)]
+pub(crate) struct Context {
+    /// How to print.
+    pub(crate) format: Format,
+    /// The directory that the command was started for.
+    pub(crate) directory: PathBuf,
+    /// What the project is read with.
+    pub(crate) options: ProjectOptions,
+    any_json: bool,
+}
+
+impl Context {
+    pub(crate) fn new(global: &Global) -> anyhow::Result<Self> {
+        let here = std::env::current_dir().context("the working directory is gone")?;
+        let directory = global.directory().map_or_else(|| here.clone(), |directory| here.join(directory));
+        let options = ProjectOptions { user_file: user_file(), overrides: global.overrides().to_vec() };
+        Ok(Self { format: global.format(), directory, options, any_json: global.any_json() })
+    }
+
+    /// The format of a command whose output comes bit by bit.
+    pub(crate) fn stream_format(&self) -> Format {
+        if self.any_json { Format::Jsonl } else { self.format }
+    }
+
+    /// Whether a person reads the output.
+    pub(crate) fn for_people(&self) -> bool {
+        self.format == Format::Table
+    }
+
+    /// The project, once it is sure that no agent asks.
+    pub(crate) fn project(&self) -> anyhow::Result<Project> {
+        Access::refuse_inside_slot()?;
+        Ok(Project::discover(&self.directory, &self.options)?)
+    }
+
+    /// The project and the way to it.
+    pub(crate) async fn access(&self) -> anyhow::Result<(Project, Access)> {
+        let project = self.project()?;
+        let access = Access::open(&project).await?;
+        Ok((project, access))
+    }
+}
+
+/// The person's configuration file; `None` for a person without a home.
+pub(crate) fn user_file() -> Option<PathBuf> {
+    let strategy = etcetera::base_strategy::Xdg::new().ok()?;
+    Some(strategy.config_dir().join("missiond").join("config.toml"))
+}

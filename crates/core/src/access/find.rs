@@ -1,0 +1,72 @@
+//! Naming a thing by a part of its id.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use crate::error::Error;
+use crate::ids::{ApprovalId, MessageId, TaskId};
+
+/// How many candidates an error names, and how much of each one's title.
+const MAX_NAMED: usize = 8;
+const MAX_TITLE_BYTES: usize = 60;
+
+/// An id that people shorten.
+pub trait ShortId: Copy + Eq + Display + FromStr {
+    /// The form that is shown to people.
+    fn short(&self) -> String;
+}
+
+macro_rules! short_id {
+    ($($id:ty),*) => {
+        $(impl ShortId for $id {
+            fn short(&self) -> String {
+                <$id>::short(self)
+            }
+        })*
+    };
+}
+
+short_id!(TaskId, ApprovalId, MessageId);
+
+/// Finds the one thing that `text` names: by its whole id, or by a beginning or an end of it, or a beginning of the short
+/// form, that no other candidate has. Letter case and dashes don't count.
+///
+/// Each candidate comes with a title, which an error shows.
+///
+/// # Errors
+///
+/// [`Error::Missing`] when there is none, [`Error::Invalid`] when there are several, which are named.
+pub fn find<'a, I: ShortId>(
+    what: &str,
+    text: &str,
+    candidates: impl IntoIterator<Item = (I, &'a str)>,
+) -> Result<I, Error> {
+    let shown = crate::text::escape_line(missiond_process::text::truncate(text, 80));
+    let wanted = text.replace('-', "").to_ascii_lowercase();
+    let hexadecimal = !wanted.is_empty() && wanted.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let fits = |id: &I| {
+        let whole = id.to_string().replace('-', "");
+        whole.starts_with(&wanted) || whole.ends_with(&wanted) || id.short().starts_with(&wanted)
+    };
+    let found: Vec<(I, &str)> = candidates.into_iter().filter(|(id, _)| hexadecimal && fits(id)).collect();
+    match found.as_slice() {
+        [(id, _)] => Ok(*id),
+        [] => Err(Error::Missing(format!("there is no {what} `{shown}`"))),
+        several => {
+            let named: Vec<String> =
+                several.iter().take(MAX_NAMED).map(|(id, title)| name(id, title)).collect();
+            let more = several.len().saturating_sub(MAX_NAMED);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            Err(Error::Invalid(format!(
+                "{what} `{shown}` is ambiguous, it could be {}{more}; write more of the id",
+                named.join(", ")
+            )))
+        }
+    }
+}
+
+fn name<I: ShortId>(id: &I, title: &str) -> String {
+    let line = title.lines().next().unwrap_or_default();
+    let line = crate::text::escape_line(missiond_process::text::truncate(line, MAX_TITLE_BYTES));
+    format!("{id} ({line})")
+}

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 
 use crate::{Observation, Profile, PtySession, WaitError};
 
 /// A coding agent on its terminal: a session and the profile that explains its screen. Clones are the same agent.
 ///
-/// Everything that types takes its turn, so a prompt is never mixed with an answer. Looking doesn't:
-/// [`Agent::observe`] and the session's own methods never wait for a send.
+/// Prompts and answers are typed one after another, so they are never mixed. Nothing else waits for them:
+/// [`Agent::observe`] and the session's own methods come at once, and [`Agent::interrupt`] stops what is being typed.
 #[derive(Clone, Debug)]
 pub struct Agent {
     pub(super) inner: Arc<Inner>,
@@ -24,6 +24,8 @@ pub(super) struct Inner {
     pub(super) options: TurnOptions,
     /// Held while something is typed that takes more than one write.
     pub(super) typing: Mutex<()>,
+    /// Tells what is being typed that it is to stop.
+    pub(super) stop_typing: watch::Sender<()>,
     /// How often the agent was interrupted.
     pub(super) interrupts: AtomicU64,
 }
@@ -32,8 +34,14 @@ impl Agent {
     /// Puts a session and the profile of the agent that runs in it together.
     #[must_use]
     pub fn new(session: Arc<PtySession>, profile: Profile, options: TurnOptions) -> Self {
-        let inner =
-            Inner { session, profile, options, typing: Mutex::new(()), interrupts: AtomicU64::new(0) };
+        let inner = Inner {
+            session,
+            profile,
+            options,
+            typing: Mutex::new(()),
+            stop_typing: watch::Sender::new(()),
+            interrupts: AtomicU64::new(0),
+        };
         Self { inner: Arc::new(inner) }
     }
 
@@ -53,6 +61,21 @@ impl Agent {
     #[must_use]
     pub fn observe(&self) -> Observation {
         self.inner.profile.observe(&self.inner.session.snapshot())
+    }
+
+    /// Runs what types, one at a time, until [`Agent::interrupt`] stops it: then `None`.
+    pub(super) async fn typing<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let mut stop = self.inner.stop_typing.subscribe();
+        let work = async {
+            let _typing = self.inner.typing.lock().await;
+            work.await
+        };
+        tokio::select! {
+            biased;
+            // The sender lives in `self`.
+            _ = stop.changed() => None,
+            done = work => Some(done),
+        }
     }
 
     /// Waits until `wanted` gives something for what is observed: that the agent is idle after its start, or that it

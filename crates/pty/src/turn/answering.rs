@@ -44,7 +44,10 @@ impl Agent {
     ///
     /// If the future is dropped, the highlight may have moved, and Enter may have been pressed.
     pub async fn answer(&self, id: DialogId, choice: Choice) -> Result<(), AnswerError> {
-        let _typing = self.inner.typing.lock().await;
+        self.typing(self.type_answer(id, choice)).await.unwrap_or(Err(AnswerError::Interrupted))
+    }
+
+    async fn type_answer(&self, id: DialogId, choice: Choice) -> Result<(), AnswerError> {
         let dialog = self.expect_dialog(id)?;
         let session = &self.inner.session;
         match choice {
@@ -75,7 +78,7 @@ impl Agent {
     }
 
     /// Interrupts the agent by Escape and waits until it is idle. A dialog is left that way too, which refuses what
-    /// it asks.
+    /// it asks. A prompt or an answer that is being typed is stopped first; a prompt may be left in the box.
     ///
     /// # Errors
     ///
@@ -85,7 +88,8 @@ impl Agent {
     ///
     /// Once polled to its first wait, Escape is pressed; nothing else is lost by dropping the future.
     pub async fn interrupt(&self) -> Result<Interrupted, InterruptError> {
-        let _typing = self.inner.typing.lock().await;
+        // What is being typed must not go on after this, and it must not be waited for either.
+        self.inner.stop_typing.send_replace(());
         // Twice at most: an Escape that comes between two steps of an agent can be lost.
         let mut status = self.observe().status;
         for _ in 0..2 {

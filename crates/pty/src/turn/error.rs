@@ -62,6 +62,9 @@ pub enum SubmitError {
         /// How often Enter was pressed.
         attempts: u32,
     },
+    /// The agent was interrupted meanwhile. The prompt may still be in the box.
+    #[error("the agent was interrupted while the prompt was being typed")]
+    Interrupted,
     /// The program ended.
     #[error("the agent ended before the prompt was submitted: {0}")]
     Exited(ExitReport),
@@ -108,6 +111,9 @@ pub enum AnswerError {
         /// The dialog.
         dialog: DialogId,
     },
+    /// The agent was interrupted meanwhile.
+    #[error("the agent was interrupted while the dialog was being answered")]
+    Interrupted,
     /// The program ended.
     #[error("the agent ended before the dialog was answered: {0}")]
     Exited(ExitReport),

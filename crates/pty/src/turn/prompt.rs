@@ -53,7 +53,10 @@ impl Agent {
         if stripped > 0 {
             tracing::warn!(stripped, "control characters taken out of a prompt");
         }
-        let _typing = self.inner.typing.lock().await;
+        self.typing(self.type_prompt(text, stripped)).await.unwrap_or(Err(SubmitError::Interrupted))
+    }
+
+    async fn type_prompt(&self, text: String, stripped: usize) -> Result<Turn, SubmitError> {
         let session = &self.inner.session;
         let options = &self.inner.options;
 

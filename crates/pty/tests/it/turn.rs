@@ -213,6 +213,24 @@ async fn p9_an_interrupt_comes_through_and_ends_the_turn() {
 }
 
 #[tokio::test]
+async fn p9_an_interrupt_does_not_wait_for_a_send() {
+    let mut slow = options();
+    slow.submit = LONG;
+    let agent = start_with(&[("SWALLOW", "1")], slow).await;
+    let sending = tokio::spawn({
+        let agent = agent.clone();
+        async move { agent.submit("hello").await.map(drop) }
+    });
+    let pasted = agent.wait_for(LONG, |seen| seen.draft.is_some().then_some(())).await;
+    pasted.unwrap();
+    let quick = LONG / 3;
+    assert_eq!(tokio::time::timeout(quick, agent.interrupt()).await.unwrap().unwrap(), Interrupted::WasIdle);
+    let sent = tokio::time::timeout(quick, sending).await.unwrap().unwrap();
+    assert!(matches!(sent, Err(SubmitError::Interrupted)), "{sent:?}");
+    assert_eq!(agent.observe().draft.as_deref(), Some("hello"));
+}
+
+#[tokio::test]
 async fn every_end_has_its_reason() {
     let agent = start().await;
     let mut turn = agent.submit("error").await.unwrap();

@@ -134,6 +134,8 @@ pub(crate) fn risks(command: &Command, own_pids: &[u32]) -> Vec<(Act, String)> {
             add(Act::SignalUnnamed);
         }
         "missiond" if controls(rest) => add(Act::OrchestratorControl),
+        // `cargo run --bin missiond -- approve 7`
+        "cargo" if has(&["missiond"]) && controls(rest) => add(Act::OrchestratorControl),
         _ => {}
     }
     found
@@ -276,12 +278,25 @@ pub(crate) fn likely_paths(command: &Command) -> Vec<(Access, Word)> {
         ("find", _) if words.iter().any(|word| deletes(&word.text)) => {
             // Narrowed to some files, it leaves the directory itself in place.
             let narrowed = words.iter().any(|word| NARROWING.contains(&word.text.as_str()));
-            let access = if narrowed { Access::Write } else { Access::Delete };
+            let all = words.iter().any(|word| word.text == "-delete") && !narrowed;
+            let access = if all { Access::Delete } else { Access::Write };
             let starts = words.iter().skip_while(|word| ["-H", "-L", "-P"].contains(&word.text.as_str()));
             starts.take_while(|word| !word.text.starts_with('-')).map(|word| (access, word.clone())).collect()
         }
-        _ => words.iter().flat_map(named).collect(),
+        _ => words.iter().flat_map(named).chain(outputs(words)).collect(),
     }
+}
+
+/// What follows an option that names an output file in most programs.
+fn outputs(words: &[Word]) -> Vec<(Access, Word)> {
+    const OPTIONS: &[&str] = &["-o", "-O", "--output", "--out", "--output-document", "--output-dir"];
+    let after = words.windows(2).filter(|pair| OPTIONS.contains(&pair[0].text.as_str()));
+    let after = after.map(|pair| (Access::Write, pair[1].clone()));
+    let attached = words.iter().filter_map(|word| {
+        let (option, value) = word.text.split_once('=')?;
+        OPTIONS.contains(&option).then(|| (Access::Write, Word { text: value.to_owned(), ..word.clone() }))
+    });
+    after.chain(attached).collect()
 }
 
 fn deletes(word: &str) -> bool {

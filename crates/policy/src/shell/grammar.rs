@@ -49,6 +49,8 @@ pub(super) enum Operands {
     Mode,
     /// Names of targets of a makefile, none of which sounds as if it reached outside.
     Targets,
+    /// The name of a script, which doesn't sound so either, then files that are read.
+    Script,
     /// Some of these words.
     Only(&'static [&'static str]),
     /// The name of one git remote.
@@ -66,6 +68,9 @@ pub(super) enum Options {
     /// These, with one dash and whole words, as `find` and `go` have them.
     Words(&'static [&'static str]),
 }
+
+/// Parts of the names of targets and scripts that reach beyond the workspace.
+const REACHING: &[&str] = &["install", "deploy", "publish", "release", "push", "upload", "login"];
 
 /// What a command that was understood does.
 #[derive(Debug)]
@@ -357,11 +362,17 @@ impl Reader<'_> {
                     return Err(odd(word));
                 }
             }
+            Operands::Script => {
+                let reaching = |word: &&Word| REACHING.iter().any(|name| word.text.contains(name));
+                if let Some(word) = operands.first().filter(reaching) {
+                    return Err(odd(word));
+                }
+                self.all(Access::Read, operands);
+            }
             Operands::Targets => {
-                let reaching = ["install", "deploy", "publish", "release", "push", "upload", "login"];
                 let plain = |word: &&Word| {
                     word.text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
-                        && !reaching.iter().any(|name| word.text.contains(name))
+                        && !REACHING.iter().any(|name| word.text.contains(name))
                 };
                 if let Some(word) = operands.iter().find(|word| !plain(word)) {
                     return Err(odd(word));

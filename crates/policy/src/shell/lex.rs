@@ -612,3 +612,6 @@ impl Lexer {
         found
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -97,11 +97,13 @@ pub(crate) fn everything_that_might_run(script: &Script) -> Option<Vec<Candidate
         expand(command, top, 0, &mut found)?;
         // `echo 'rm -rf /' | sh`: the text of one command is the script of the next.
         let is_shell = command.words.first().is_some_and(|word| SHELLS.contains(&base(word).as_str()));
-        if is_shell
-            && let Some(before) = top.checked_sub(1).map(|before| &script.commands[before])
-            && before.words.first().is_some_and(|word| ["echo", "printf"].contains(&base(word).as_str()))
-        {
-            text(&joined(&before.words[1..]), top, 0, &mut found)?;
+        if is_shell && let Some(before) = top.checked_sub(1).map(|before| &script.commands[before]) {
+            if before.words.first().is_some_and(|word| ["echo", "printf"].contains(&base(word).as_str())) {
+                text(&joined(&before.words[1..]), top, 0, &mut found)?;
+            }
+            for document in &before.fed {
+                text(document, top, 1, &mut found)?;
+            }
         }
     }
     let last = script.commands.len().saturating_sub(1);

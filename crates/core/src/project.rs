@@ -91,7 +91,11 @@ impl Project {
     ///
     /// As [`Project::gate`].
     pub fn mission_config(&self) -> Result<MissionConfig, Error> {
-        let drivers: Vec<Arc<dyn Driver>> = vec![Arc::new(HeadlessDriver)];
+        let drivers: Vec<Arc<dyn Driver>> = vec![
+            Arc::new(HeadlessDriver),
+            #[cfg(feature = "pty")]
+            Arc::new(crate::adapters::PtyDriver::new(self.settings.communication_timeout)),
+        ];
         let ports = Ports {
             clock: Arc::new(SystemClock),
             store: None,

@@ -27,7 +27,7 @@ pub fn dispatch() -> Option<ExitCode> {
     let rest: Vec<String> = args.map(|arg| arg.to_string_lossy().into_owned()).collect();
     let (command, rest) = rest.split_first()?;
     match command.as_str() {
-        #[cfg(feature = "policy")]
+        #[cfg(all(feature = "git", feature = "policy"))]
         "hook" => Some(crate::hook::main(rest)),
         #[cfg(feature = "scripted")]
         "scripted" => Some(crate::scripted::main(rest.iter().cloned())),

@@ -91,7 +91,7 @@ impl Offline {
         let paths = self.paths.clone();
         let opened = tokio::task::spawn_blocking(move || {
             let lock = OwnerLock::acquire(&paths, LOCK_WAIT)?;
-            let store = SqliteStore::open(&paths.database(), OpenMode::Owner)?;
+            let store = SqliteStore::open(paths.database(), OpenMode::Owner)?;
             Ok::<_, Error>((lock, store))
         });
         opened.await.map_err(|error| Error::Internal(format!("taking the project failed: {error}")))?

@@ -126,6 +126,8 @@ impl Workspaces for GitWorkspaces {
 
     fn recover(&self) -> BoxFuture<'_, Result<Vec<String>, WorkspacesError>> {
         self.blocking(|repository| {
+            // Our database and logs are nobody's work; what a person may want to commit stays visible.
+            repository.exclude_state_dir(".missiond", &["config.toml", "policy.toml", "agents/"])?;
             let recovery = repository.recover()?;
             let mut lines: Vec<String> = recovery.done.iter().map(|done| format!("repository: {done:?}")).collect();
             for problem in recovery.problems {

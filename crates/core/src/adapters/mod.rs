@@ -5,6 +5,11 @@ mod git;
 #[cfg(feature = "policy")]
 mod policy;
 
+#[cfg(feature = "pty")]
+mod pty;
+#[cfg(feature = "pty")]
+mod transcript;
+
 use std::ffi::OsString;
 use std::time::Duration;
 
@@ -14,6 +19,10 @@ use crate::agents::HookProtocol;
 pub use git::GitWorkspaces;
 #[cfg(feature = "policy")]
 pub use policy::PolicyGate;
+#[cfg(feature = "policy")]
+pub(crate) use policy::to_policy;
+#[cfg(feature = "pty")]
+pub use pty::PtyDriver;
 
 /// The text of the file that installs our hooks, in the agent's own format.
 #[cfg(feature = "policy")]

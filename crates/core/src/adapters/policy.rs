@@ -1,1 +1,141 @@
 //! The gate judged by missiond-policy.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use missiond_policy::hook::{EventName, claude_settings};
+use missiond_policy::{Layer, Policies, Policy, Preset, Surroundings};
+
+use crate::agents::HookProtocol;
+use crate::config::{Config, Settings};
+use crate::control::ProjectPaths;
+use crate::error::{Error, chain};
+use crate::model::{Decision, Risk, ToolCall, Verdict};
+use crate::ports::{BoxFuture, Gate, GateError, Seat};
+
+/// The events that our hooks hear: the one that asks, and those that tell how a turn goes.
+const EVENTS: [EventName; 5] = [
+    EventName::PreToolUse,
+    EventName::PostToolUse,
+    EventName::Notification,
+    EventName::Stop,
+    EventName::StopFailure,
+];
+
+/// The longest time-out that Claude Code keeps to. A longer one overflows its timer, which then fires at once.
+const LONGEST_HOOK_SECONDS: u32 = 2_147_000;
+
+/// Judges by the policy files of a project.
+#[derive(Clone, Debug)]
+pub struct PolicyGate {
+    policies: Arc<Policies>,
+    home: Option<PathBuf>,
+    protected: Vec<PathBuf>,
+}
+
+impl PolicyGate {
+    /// Reads the policy in force: the configured preset, `.missiond/policy.toml`, and the `[policy]` table.
+    ///
+    /// # Errors
+    ///
+    /// When any of them cannot be used: a policy of which a part is left out is never in force.
+    pub fn load(paths: &ProjectPaths, settings: &Settings, config: &Config) -> Result<Self, Error> {
+        let unusable = |error: missiond_policy::Error| Error::Policy(chain(&error));
+        let preset = Preset::ALL.into_iter().find(|preset| preset.as_str() == settings.default_policy);
+        let preset = preset.ok_or_else(|| Error::Policy(format!("there is no preset `{}`", settings.default_policy)))?;
+        let mut layers = vec![Policy::preset(preset)];
+        let file = paths.state_dir().join("policy.toml");
+        match Policy::read(&file, Layer::Project) {
+            Ok(policy) => layers.push(policy),
+            Err(missiond_policy::Error::Read { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(unusable(error)),
+        }
+        if let Some((table, origin)) = config.policy() {
+            let text = toml::to_string(table).map_err(|error| Error::Policy(format!("{origin}: {error}")))?;
+            layers.push(Policy::parse(&text, &format!("[policy] of {origin}"), Layer::Project).map_err(unusable)?);
+        }
+        Ok(Self::new(
+            Policies::new(layers).map_err(unusable)?,
+            vec![paths.state_dir(), paths.runtime_dir().to_owned()],
+        ))
+    }
+
+    /// A gate over policies that are at hand; `protected` are directories that no agent may touch.
+    pub fn new(policies: Policies, protected: Vec<PathBuf>) -> Self {
+        Self { policies: Arc::new(policies), home: std::env::var_os("HOME").map(PathBuf::from), protected }
+    }
+
+    /// Judges without a runtime. Blocks while it looks at the file system.
+    pub fn judge_blocking(&self, call: &ToolCall, seat: &Seat) -> Verdict {
+        let mut surroundings = Surroundings::new(&seat.workspace, &seat.project);
+        surroundings.home.clone_from(&self.home);
+        surroundings.temp_dirs = vec![std::env::temp_dir(), PathBuf::from("/tmp"), PathBuf::from("/var/tmp")];
+        surroundings.protected.clone_from(&self.protected);
+        surroundings.own_pids = vec![std::process::id()];
+        surroundings.can_ask = seat.can_ask;
+        let mut judged = missiond_policy::ToolCall::new(call.tool.clone(), call.input.clone(), call.cwd.clone());
+        judged.id = Some(call.id.clone());
+        convert(&self.policies.judge(&judged, &surroundings))
+    }
+}
+
+impl Gate for PolicyGate {
+    fn judge<'a>(&'a self, call: &'a ToolCall, seat: &'a Seat) -> BoxFuture<'a, Result<Verdict, GateError>> {
+        let (gate, call, seat) = (self.clone(), call.clone(), seat.clone());
+        Box::pin(async move {
+            tokio::task::spawn_blocking(move || gate.judge_blocking(&call, &seat))
+                .await
+                .map_err(|error| GateError(error.to_string()))
+        })
+    }
+}
+
+fn convert(verdict: &missiond_policy::Verdict) -> Verdict {
+    let decision = match verdict.decision {
+        missiond_policy::Decision::Allow => Decision::Allow,
+        missiond_policy::Decision::Ask => Decision::Ask,
+        missiond_policy::Decision::Deny => Decision::Deny,
+    };
+    let reason = match &verdict.part {
+        Some(part) => format!("{} (in `{}`)", verdict.reason, crate::text::escape_line(part)),
+        None => verdict.reason.clone(),
+    };
+    let mut converted = Verdict::new(decision, verdict.rule.as_ref().map(ToString::to_string), reason);
+    converted.risk = match verdict.risk {
+        missiond_policy::Risk::Low => Risk::Low,
+        missiond_policy::Risk::Medium => Risk::Medium,
+        missiond_policy::Risk::High => Risk::High,
+        missiond_policy::Risk::Critical => Risk::Critical,
+    };
+    converted
+}
+
+/// The other way round, for the hook program's answer.
+pub(crate) fn to_policy(verdict: &Verdict) -> missiond_policy::Verdict {
+    let decision = match verdict.decision {
+        Decision::Allow => missiond_policy::Decision::Allow,
+        Decision::Ask => missiond_policy::Decision::Ask,
+        Decision::Deny => missiond_policy::Decision::Deny,
+    };
+    let risk = match verdict.risk {
+        Risk::Low => missiond_policy::Risk::Low,
+        Risk::Medium => missiond_policy::Risk::Medium,
+        Risk::High => missiond_policy::Risk::High,
+        Risk::Critical => missiond_policy::Risk::Critical,
+    };
+    missiond_policy::Verdict::new(decision, risk, verdict.reason.clone())
+}
+
+/// The text of the file that installs our hooks.
+pub(super) fn hook_settings(
+    protocol: HookProtocol,
+    command: &[OsString],
+    patience: Duration,
+) -> Result<String, String> {
+    let HookProtocol::Claude = protocol;
+    let seconds = u32::try_from(patience.as_secs()).unwrap_or(u32::MAX).min(LONGEST_HOOK_SECONDS);
+    let settings = claude_settings(command, seconds, &EVENTS).map_err(|error| chain(&error))?;
+    Ok(format!("{settings:#}\n"))
+}

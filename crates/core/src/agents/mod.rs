@@ -4,5 +4,5 @@ mod profile;
 
 pub use profile::{
     AgentProfile, ClosedField, Emit, EventRule, HeadlessProfile, HookProtocol, ProfileError, Profiles,
-    PromptWay, PtyProfile,
+    PromptWay, PtyProfile, TranscriptProfile,
 };

@@ -195,6 +195,25 @@ pub struct PtyProfile {
     pub env: BTreeMap<String, String>,
     /// The rules by which its screen is read: the name of a set that the pty crate brings.
     pub screen: String,
+    /// Where it writes down what it does; tool calls are matched with their verdicts there.
+    pub transcript: TranscriptProfile,
+}
+
+/// Where an agent writes down what it does, as JSON lines.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct TranscriptProfile {
+    /// The environment variable that names the directory, if it is set.
+    #[serde(default)]
+    pub directory_env: Option<String>,
+    /// The directory otherwise; a leading `~` is the home directory.
+    pub directory: String,
+    /// The files below it; `{conversation}` stands for the conversation, and a component `*` for any one name.
+    pub files: Vec<String>,
+    /// How a line becomes events; every rule that fits applies, in this order.
+    #[serde(rename = "event")]
+    pub events: Vec<EventRule>,
 }
 
 impl AgentProfile {

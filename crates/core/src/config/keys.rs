@@ -31,8 +31,8 @@ pub enum Kind {
     Integer(i64, i64),
     /// `true` or `false`.
     Bool,
-    /// A length of time such as `30s`, `5m` or `2h`.
-    Duration,
+    /// A length of time such as `30s`, `5m` or `2h`, at most so many days.
+    Duration(u64),
     /// A path; `~` and `${VAR}` are expanded, and a relative one starts at the project root.
     Path,
 }
@@ -45,7 +45,7 @@ const fn key(name: &'static str, kind: Kind, default: Option<&'static str>, abou
 pub const KEYS: &[Key] = &[
     key(
         "agent.communication_timeout",
-        Kind::Duration,
+        Kind::Duration(366),
         Some("\"30s\""),
         "How long to wait for an agent to become ready or to react.",
     ),
@@ -61,7 +61,7 @@ pub const KEYS: &[Key] = &[
         Some("\".missiond/shared\""),
         "A directory that all agents of the project may read.",
     ),
-    key("agent.turn_timeout", Kind::Duration, Some("\"30m\""), "How long one turn may take."),
+    key("agent.turn_timeout", Kind::Duration(366), Some("\"30m\""), "How long one turn may take."),
     key(
         "core.auto_cleanup_days",
         Kind::Integer(0, 3650),
@@ -90,7 +90,8 @@ pub const KEYS: &[Key] = &[
     key("github.default_repo", Kind::Text, None, "The repository of issues that are named by number."),
     key(
         "security.approval_timeout",
-        Kind::Duration,
+        // What agents can be told to wait for a hook is limited; Claude Code's timer overflows after 24 days.
+        Kind::Duration(14),
         Some("\"1h\""),
         "How long a question waits for a person before it counts as a no.",
     ),
@@ -154,19 +155,23 @@ pub(super) fn check(key: &Key, value: &Value) -> Result<(), String> {
         Kind::Integer(least, most) => Err(format!("a whole number from {least} to {most}")),
         Kind::Bool if value.as_bool().is_some() => Ok(()),
         Kind::Bool => Err("true or false".to_owned()),
-        Kind::Duration if text.and_then(parse_duration).is_some() => Ok(()),
-        Kind::Duration => {
-            Err("a length of time such as \"30s\", \"5m\" or \"2h\", above zero and at most 366 days"
-                .to_owned())
+        Kind::Duration(days) => {
+            let longest = Duration::from_secs(days * 24 * 3600);
+            match text.and_then(parse_duration).filter(|duration| *duration <= longest) {
+                Some(_) => Ok(()),
+                None => Err(format!(
+                    "a length of time such as \"30s\", \"5m\" or \"2h\", above zero and at most {days} days"
+                )),
+            }
         }
     }
 }
 
-/// Reads a length of time above zero, at most 366 days.
+/// Reads a length of time above zero.
 pub(super) fn parse_duration(text: &str) -> Option<Duration> {
     let signed: SignedDuration = text.parse().ok()?;
     let duration = Duration::try_from(signed).ok()?;
-    (!duration.is_zero() && duration <= Duration::from_secs(366 * 24 * 3600)).then_some(duration)
+    (!duration.is_zero()).then_some(duration)
 }
 
 /// Reads a value as it comes from the environment or the command line: the bare text where the key takes text.

@@ -1,5 +1,7 @@
 //! Starting the agent's process and carrying one turn through it.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -108,19 +110,6 @@ impl HeadlessAgent {
     }
 
     fn spec(&self, section: &HeadlessProfile) -> Result<SpawnSpec, DriverError> {
-        let mut env = Environment::inherit_basics();
-        for name in &section.inherit_env {
-            match name.strip_suffix('*') {
-                Some(prefix) => env.inherit_prefix(prefix),
-                None => env.inherit(name),
-            };
-        }
-        for (name, value) in &section.env {
-            env.set(name, value);
-        }
-        for (name, value) in &self.start.env {
-            env.set(name, value);
-        }
         let mut args = section.args.clone();
         if self.conversation.is_some() {
             args.extend(section.resume.iter().cloned());
@@ -134,13 +123,35 @@ impl HeadlessAgent {
             _ => arg,
         });
         let mut spec = SpawnSpec::new(program_path(&section.program)?, &self.start.workspace).args(args);
-        spec.env = env;
+        spec.env = agent_environment(&section.inherit_env, &section.env, &self.start.env);
         spec.stdin = Input::Piped;
         spec.stdout = Output::Piped;
         spec.stderr = Output::Piped;
         spec.tag = Some(self.start.tag.clone());
         Ok(spec)
     }
+}
+
+/// The environment of an agent: the basic part of ours, what its data file names of the rest, and what is set for it.
+pub(crate) fn agent_environment(
+    inherit: &[String],
+    set: &BTreeMap<String, String>,
+    further: &[(String, OsString)],
+) -> Environment {
+    let mut env = Environment::inherit_basics();
+    for name in inherit {
+        match name.strip_suffix('*') {
+            Some(prefix) => env.inherit_prefix(prefix),
+            None => env.inherit(name),
+        };
+    }
+    for (name, value) in set {
+        env.set(name, value);
+    }
+    for (name, value) in further {
+        env.set(name, value);
+    }
+    env
 }
 
 /// The program of a data file as a path: `{self}` is the program that runs now.

@@ -5,3 +5,5 @@ mod driver;
 
 pub use decode::{Decoded, Decoder, TurnEnd};
 pub use driver::HeadlessDriver;
+#[cfg(feature = "pty")]
+pub(crate) use driver::{agent_environment, program_path, spawn_error};

@@ -376,8 +376,10 @@ impl Shared {
         let mut command = self.config.hook_command.clone();
         command.push("--gate".into());
         command.push(self.paths.gate_socket(slot).into());
-        // Longer than a question waits for a person: our own answer must come first.
-        let patience = self.config.settings.approval_timeout + Duration::from_secs(60);
+        // The hook answers, with a no if need be, before the agent gives it up.
+        let patience = self.config.hook_patience;
+        let earlier = patience.saturating_sub(Duration::from_secs(15)).as_secs().max(1);
+        command.extend(["--patience".into(), earlier.to_string().into()]);
         let text = crate::adapters::hook_settings(protocol, &command, patience)?;
         self.paths.write_hook_settings(slot, text.as_bytes()).map_err(|error| crate::error::chain(&error))
     }
@@ -395,6 +397,8 @@ impl Drop for Registration {
     fn drop(&mut self) {
         self.shared.live().remove(&self.task);
         self.over.send_replace(true);
+        // Whoever waits for the task waits for this too.
+        self.shared.announce_settled();
         self.shared.wake.notify_one();
     }
 }

@@ -46,6 +46,9 @@ pub struct MissionConfig {
     /// The program and first arguments that agents run as their hook. The default is the running program itself, which
     /// then has to call [`reexec::dispatch`](crate::reexec::dispatch) first of all.
     pub hook_command: Vec<OsString>,
+    /// How long an agent waits for its hook. Longer than [`Settings::approval_timeout`], because what agents do when a hook
+    /// does not answer in time is up to them: our own answer must come first.
+    pub hook_patience: Duration,
     /// Whether other processes of the person may steer the mission through the control socket.
     pub serve_control: bool,
     /// How long a lease lasts without being renewed.
@@ -64,6 +67,7 @@ impl MissionConfig {
         Ok(Self {
             root,
             slots: settings.slots.clone(),
+            hook_patience: settings.approval_timeout + Duration::from_secs(60),
             settings,
             profiles,
             ports,

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use crate::control::SessionGuard;
 use crate::ids::{LeaseToken, SlotId, TaskId};
 use crate::mission::shared::{Occupied, Shared, unpoisoned};
-use crate::model::{AgentStatus, Decision, EventBody, ToolCall, event_text};
+use crate::model::{AgentStatus, Decision, EventBody, ToolCall, Verdict, event_text};
 use crate::ports::{BoxFuture, Change, StoreError, StoreErrorKind, TurnControl, TurnError, TurnEvent, TurnSink};
 
 /// The longest text of a call's argument in an error.
@@ -156,5 +156,9 @@ impl TurnSink for Sink {
                 Err(error) => TurnControl::Stop(error),
             }
         })
+    }
+
+    fn judge(&self, call: ToolCall) -> BoxFuture<'_, Verdict> {
+        Box::pin(async move { self.shared.judge(&self.slot, call).await })
     }
 }

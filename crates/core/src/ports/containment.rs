@@ -28,7 +28,7 @@ pub struct Contained {
     /// What to start.
     pub spec: SpawnSpec,
     /// Undoes, when dropped, whatever the containment set up.
-    pub guard: Box<dyn Any + Send>,
+    pub guard: Box<dyn Any + Send + Sync>,
 }
 
 impl Debug for Contained {

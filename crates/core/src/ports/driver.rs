@@ -11,7 +11,7 @@ use tokio::sync::broadcast;
 
 use crate::agents::AgentProfile;
 use crate::ids::{ConversationId, SlotId, TaskId};
-use crate::model::{AgentStatus, DriverKind, ToolCall, Usage};
+use crate::model::{AgentStatus, DriverKind, ToolCall, Usage, Verdict};
 use crate::ports::{BoxFuture, Containment};
 
 /// Starts agents of every kind in one way (headless, through a terminal, …).
@@ -131,6 +131,10 @@ pub trait Agent: Debug + Send {
 pub trait TurnSink: Debug + Send + Sync {
     /// Takes one event. The agent's output waits until the future is ready, so nothing is lost when the taker is slow.
     fn observe(&self, event: TurnEvent) -> BoxFuture<'_, TurnControl>;
+
+    /// Has something judged that no hook asked about, such as a dialog on the agent's screen; a person may be asked. The
+    /// verdict is never `ask`.
+    fn judge(&self, call: ToolCall) -> BoxFuture<'_, Verdict>;
 }
 
 /// Whether a turn may go on.

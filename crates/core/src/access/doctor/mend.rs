@@ -66,9 +66,8 @@ pub async fn mend(project: &Project) -> Result<Vec<String>, Error> {
 }
 
 async fn requeue(store: &SqliteStore, done: &mut Vec<String>) -> Result<(), Error> {
-    let mut running = TaskFilter::default();
-    running.statuses = vec![TaskStatus::Running];
-    let running = store.tasks(running).await?;
+    let filter = TaskFilter { statuses: vec![TaskStatus::Running], ..TaskFilter::default() };
+    let running = store.tasks(filter).await?;
     if running.is_empty() {
         return Ok(());
     }

@@ -1,0 +1,351 @@
+//! The interactive driver: the agent's own terminal program, by missiond-pty.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use missiond_pty::{
+    Choice, Dialog, DialogKind, EndReason, Observation, Profile, PtySession, Size, Status, TurnOptions, TurnStep,
+};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::adapters::transcript::Transcript;
+use crate::agents::PtyProfile;
+use crate::error::chain;
+use crate::headless::{agent_environment, program_path, spawn_error};
+use crate::ids::ConversationId;
+use crate::model::{AgentStatus, Decision, DriverKind, ToolCall, Usage};
+use crate::ports::{
+    Agent, AgentStart, BoxFuture, Driver, DriverError, TurnControl, TurnError, TurnEvent, TurnOutcome, TurnSink,
+};
+
+/// The size of an agent's terminal: wide enough that most commands in dialogs stand on one line.
+const COLUMNS: u16 = 160;
+const ROWS: u16 = 50;
+/// How often the transcript is looked at.
+const LOOK: Duration = Duration::from_millis(150);
+/// How long the end of a turn may take to be written to the transcript.
+const LAST_LOOK: Duration = Duration::from_secs(5);
+
+/// Runs agents in a terminal of their own, as the `[pty]` part of their data file says.
+///
+/// Prompts are typed and the screen is read for the state. Tool calls are held by the agent's hooks, and matched with
+/// their verdicts in the agent's transcript. A dialog that no hook caused is put to the gate; one that asks about a tool
+/// is answered with no, because only a hook may let a tool run.
+#[derive(Clone, Debug)]
+pub struct PtyDriver {
+    ready: Duration,
+}
+
+impl PtyDriver {
+    /// A driver that waits `ready` for an agent to show its prompt.
+    pub fn new(ready: Duration) -> Self {
+        Self { ready }
+    }
+}
+
+impl Driver for PtyDriver {
+    fn kind(&self) -> DriverKind {
+        DriverKind::Pty
+    }
+
+    fn start(&self, start: AgentStart) -> BoxFuture<'_, Result<Box<dyn Agent>, DriverError>> {
+        Box::pin(async move {
+            let Some(section) = start.profile.pty.clone() else {
+                return Err(DriverError::Unsupported { agent: start.profile.id.to_string(), driver: DriverKind::Pty });
+            };
+            let (session, conversation, guard) = spawn(&start, &section).await?;
+            let screen = screen_profile(&section.screen)?;
+            let mut options = TurnOptions::default();
+            options.turn = start.turn_timeout;
+            let session = Arc::new(session);
+            let agent = missiond_pty::Agent::new(session.clone(), screen, options);
+            let mut transcript =
+                Transcript::new(&section.transcript, &conversation, &start.workspace, |name| std::env::var_os(name))
+                    .map_err(DriverError::Other)?;
+            transcript.skip_to_end().map_err(DriverError::Other)?;
+            let agent: Box<dyn Agent> = Box::new(PtyAgent {
+                start,
+                session,
+                agent,
+                conversation,
+                transcript: Some(transcript),
+                ready: self.ready,
+                answer: String::new(),
+                _guard: guard,
+            });
+            Ok(agent)
+        })
+    }
+}
+
+async fn spawn(
+    start: &AgentStart,
+    section: &PtyProfile,
+) -> Result<(PtySession, ConversationId, Box<dyn std::any::Any + Send + Sync>), DriverError> {
+    let (args, conversation) = match &start.conversation {
+        Some(conversation) => (&section.resume, conversation.clone()),
+        None => {
+            let new = Uuid::new_v4().to_string();
+            (&section.args, new.parse().map_err(|error| DriverError::Other(format!("{error}")))?)
+        }
+    };
+    let args = args.iter().chain(&start.args).map(|arg| match arg.as_str() {
+        "{settings}" => start.settings.to_string_lossy().into_owned(),
+        "{conversation}" => conversation.to_string(),
+        _ => arg.clone(),
+    });
+    let mut spec = missiond_pty::SpawnSpec::new(program_path(&section.program)?, &start.workspace).args(args);
+    spec.env = agent_environment(&section.inherit_env, &section.env, &start.env);
+    spec.tag = Some(start.tag.clone());
+    let contained = start.containment.contain(spec, &start.workspace)?;
+    let size = Size::new(COLUMNS, ROWS).map_err(|error| DriverError::Other(error.to_string()))?;
+    let spawned = tokio::task::spawn_blocking(move || PtySession::spawn(contained.spec, size)).await;
+    let session = spawned
+        .map_err(|error| DriverError::Other(format!("starting the agent's terminal failed: {error}")))?
+        .map_err(|error| match error {
+            missiond_pty::SpawnError::Program { source, .. } => {
+                spawn_error(section.program.clone(), start.profile.install.clone(), *source)
+            }
+            error => DriverError::Other(chain(&error)),
+        })?;
+    Ok((session, conversation, contained.guard))
+}
+
+fn screen_profile(name: &str) -> Result<Profile, DriverError> {
+    match name {
+        "claude" => Ok(Profile::claude()),
+        other => Err(DriverError::Other(format!(
+            "there are no rules for the screen of `{}`",
+            crate::text::escape_line(other)
+        ))),
+    }
+}
+
+#[derive(Debug)]
+struct PtyAgent {
+    start: AgentStart,
+    session: Arc<PtySession>,
+    agent: missiond_pty::Agent,
+    conversation: ConversationId,
+    /// `None` only while a thread reads it.
+    transcript: Option<Transcript>,
+    ready: Duration,
+    answer: String,
+    _guard: Box<dyn std::any::Any + Send + Sync>,
+}
+
+impl Agent for PtyAgent {
+    fn turn<'a>(
+        &'a mut self,
+        prompt: &'a str,
+        sink: &'a dyn TurnSink,
+    ) -> BoxFuture<'a, Result<TurnOutcome, TurnError>> {
+        Box::pin(async move {
+            let limit = self.start.turn_timeout;
+            match tokio::time::timeout(limit, self.run(prompt, sink)).await {
+                Ok(outcome) => outcome,
+                Err(_) => Err(TurnError::TimedOut { limit }),
+            }
+        })
+    }
+
+    fn stop(&mut self) -> BoxFuture<'_, Result<(), DriverError>> {
+        Box::pin(async move {
+            self.session.kill().await.map(drop).map_err(|error| DriverError::Other(chain(&error)))
+        })
+    }
+}
+
+impl PtyAgent {
+    async fn run(&mut self, prompt: &str, sink: &dyn TurnSink) -> Result<TurnOutcome, TurnError> {
+        let guardian = self.session.guardian_pid();
+        tell(sink, TurnEvent::Started { pid: self.session.pid(), guardian }).await?;
+        tell(sink, TurnEvent::Conversation(self.conversation.clone())).await?;
+        self.until_idle(sink).await?;
+        self.status(sink, AgentStatus::Idle, "its prompt box is there").await?;
+        self.answer.clear();
+        let agent = self.agent.clone();
+        let mut turn = agent.submit(prompt).await.map_err(|error| TurnError::Protocol(chain(&error)))?;
+        self.status(sink, AgentStatus::Thinking, "the prompt was submitted").await?;
+        let end = loop {
+            let step = tokio::select! {
+                step = turn.next() => step,
+                () = tokio::time::sleep(LOOK) => {
+                    self.follow(sink).await?;
+                    continue;
+                }
+            };
+            self.follow(sink).await?;
+            match step {
+                Some(TurnStep::Status(status)) => {
+                    let evidence = self.agent.observe().explain();
+                    self.status(sink, agent_status(status), evidence).await?;
+                }
+                Some(TurnStep::NeedsAnswer(dialog)) => self.answer_dialog(&dialog, sink).await?,
+                Some(TurnStep::Ended(outcome)) => break outcome,
+                Some(_) => {}
+                None => return Err(TurnError::Protocol("the turn ended without an outcome".to_owned())),
+            }
+        };
+        self.follow_to_end(sink).await?;
+        let usage = Usage::default();
+        match end.reason {
+            EndReason::Complete => {
+                let answer = if self.answer.is_empty() { end.answer.unwrap_or_default() } else { self.answer.clone() };
+                let mut outcome = TurnOutcome::default();
+                outcome.answer = answer;
+                outcome.conversation = Some(self.conversation.clone());
+                Ok(outcome)
+            }
+            EndReason::Failed(message) => Err(TurnError::Agent { message, usage }),
+            EndReason::Interrupted => Err(TurnError::Agent { message: "it was interrupted".to_owned(), usage }),
+            EndReason::Exited(exit) => Err(TurnError::Exited { exit: exit.to_string(), tail: self.last_rows() }),
+            EndReason::TimedOut => Err(TurnError::TimedOut { limit: self.start.turn_timeout }),
+            other => Err(TurnError::Protocol(format!("the turn ended in an unknown way: {other:?}"))),
+        }
+    }
+
+    /// Waits for the prompt box, with what stands before it (is this folder trusted?) put to the gate.
+    async fn until_idle(&mut self, sink: &dyn TurnSink) -> Result<(), TurnError> {
+        loop {
+            let seen = self.agent.wait_for(self.ready, settled).await;
+            let seen = match seen {
+                Ok(seen) => seen,
+                Err(missiond_pty::WaitError::Exited { exit, .. }) => {
+                    return Err(TurnError::Exited { exit: exit.to_string(), tail: self.last_rows() });
+                }
+                Err(error) => {
+                    let text = format!("the agent did not show its prompt: {}; its screen{}", chain(&error), self.last_rows());
+                    return Err(TurnError::Protocol(text));
+                }
+            };
+            match seen.dialog {
+                Some(dialog) => self.answer_dialog(&dialog, sink).await?,
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Answers a dialog that no hook caused.
+    async fn answer_dialog(&mut self, dialog: &Dialog, sink: &dyn TurnSink) -> Result<(), TurnError> {
+        self.status(sink, AgentStatus::Confirming, format!("a {} dialog: {}", dialog.kind, dialog.question)).await?;
+        let pressed = |error: missiond_pty::AnswerError| TurnError::Protocol(chain(&error));
+        if matches!(dialog.kind, DialogKind::Permission | DialogKind::Plan) {
+            // The hook answers for tools. If the agent asks on its screen, the hook did not answer, and keys must not do it
+            // in its place: whoever can stop a hook would get the call past the policy.
+            self.agent.answer(dialog.id, Choice::Cancel).await.map_err(pressed)?;
+            return Err(TurnError::PolicyBypassed {
+                tool: dialog.tool.clone().unwrap_or_else(|| "a tool".to_owned()),
+                argument: dialog.argument.clone().unwrap_or_else(|| dialog.question.clone()),
+            });
+        }
+        let options: Vec<&str> = dialog.options.iter().map(|option| option.label.as_str()).collect();
+        let input = json!({ "kind": dialog.kind.to_string(), "question": dialog.question, "options": options });
+        let call = ToolCall::new(format!("dialog-{}", dialog.id), "Dialog", input, &self.start.workspace);
+        let verdict = sink.judge(call).await;
+        if verdict.decision != Decision::Allow {
+            self.agent.answer(dialog.id, Choice::Cancel).await.map_err(pressed)?;
+            let message = format!("its {} dialog was not approved: {}", dialog.kind, verdict.reason);
+            return Err(TurnError::Agent { message, usage: Usage::default() });
+        }
+        let yes = dialog.options.iter().position(|option| option.label.to_ascii_lowercase().starts_with("yes"));
+        let choice = yes.or(dialog.highlighted()).unwrap_or(0);
+        self.agent.answer(dialog.id, Choice::Option(choice)).await.map_err(pressed)
+    }
+
+    /// Tells what the transcript says since the last look.
+    async fn follow(&mut self, sink: &dyn TurnSink) -> Result<(), TurnError> {
+        let Some(mut transcript) = self.transcript.take() else {
+            return Err(TurnError::Protocol("the agent's transcript is being read already".to_owned()));
+        };
+        let looked = tokio::task::spawn_blocking(move || {
+            let looked = transcript.look();
+            (transcript, looked)
+        });
+        let (transcript, looked) =
+            looked.await.map_err(|error| TurnError::Protocol(format!("reading the transcript failed: {error}")))?;
+        self.transcript = Some(transcript);
+        for event in looked.map_err(TurnError::Protocol)? {
+            if let TurnEvent::Text(text) = &event {
+                if !self.answer.is_empty() {
+                    self.answer.push_str("\n\n");
+                }
+                self.answer.push_str(text);
+            }
+            tell(sink, event).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads on until the transcript has nothing new, and insists that there is one: without it nobody knows which tool
+    /// calls ran.
+    async fn follow_to_end(&mut self, sink: &dyn TurnSink) -> Result<(), TurnError> {
+        let deadline = tokio::time::Instant::now() + LAST_LOOK;
+        loop {
+            let before = self.answer.len();
+            self.follow(sink).await?;
+            let there = self.transcript.as_ref().is_some_and(Transcript::is_there);
+            if there && before > 0 && self.answer.len() == before {
+                return Ok(());
+            }
+            if tokio::time::Instant::now() >= deadline {
+                return if there {
+                    Ok(())
+                } else {
+                    let text = "the agent wrote no transcript, so its tool calls cannot be matched with their verdicts";
+                    Err(TurnError::Protocol(text.to_owned()))
+                };
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    async fn status(
+        &self,
+        sink: &dyn TurnSink,
+        status: AgentStatus,
+        evidence: impl Into<String>,
+    ) -> Result<(), TurnError> {
+        tell(sink, TurnEvent::Status { status, evidence: evidence.into() }).await
+    }
+
+    /// The end of the screen, for an error message.
+    fn last_rows(&self) -> String {
+        let snapshot = self.session.snapshot();
+        let rows: Vec<String> = snapshot
+            .rows
+            .iter()
+            .map(|row| crate::text::escape_line(row.text.trim_end()))
+            .filter(|row| !row.is_empty())
+            .collect();
+        let tail = rows[rows.len().saturating_sub(6)..].join(" | ");
+        if tail.is_empty() { tail } else { format!(": {tail}") }
+    }
+}
+
+/// Something that the driver can act on: the prompt box, or a dialog.
+fn settled(seen: &Observation) -> Option<Observation> {
+    let ready = matches!(seen.status, Status::Idle { .. }) || seen.dialog.is_some();
+    ready.then(|| seen.clone())
+}
+
+fn agent_status(status: Status) -> AgentStatus {
+    match status {
+        Status::Starting => AgentStatus::Starting,
+        Status::Idle { .. } => AgentStatus::Idle,
+        Status::Busy(missiond_pty::Activity::ToolRunning) => AgentStatus::ToolRunning,
+        Status::Busy(missiond_pty::Activity::Responding) => AgentStatus::Responding,
+        Status::Confirming => AgentStatus::Confirming,
+        Status::Exited => AgentStatus::Exited,
+        // A busy agent whose activity is not known has not answered as far as anybody can see.
+        _ => AgentStatus::Thinking,
+    }
+}
+
+async fn tell(sink: &dyn TurnSink, event: TurnEvent) -> Result<(), TurnError> {
+    match sink.observe(event).await {
+        TurnControl::Continue => Ok(()),
+        TurnControl::Stop(error) => Err(error),
+    }
+}

@@ -1,0 +1,115 @@
+//! `kill -9` of the whole program at random moments loses no task, doubles none, and leaves nothing behind.
+
+mod support;
+
+use std::collections::{BTreeMap, HashSet};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use support::{Project, script, slots};
+
+/// How often the program is killed.
+const KILLS: u32 = 50;
+/// How many tasks are in the queue at the start of each round.
+const TASKS: usize = 20;
+/// The latest moment of a kill after the program's start.
+const LATEST: u64 = 1200;
+
+#[test]
+fn every_task_ends_exactly_once_through_50_kills() {
+    let seed = std::env::var("MISSIOND_TEST_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(0x5eed);
+    println!("seed {seed} (set MISSIOND_TEST_SEED to change it)");
+    let mut random = Random(seed);
+    let project = Project::new(&slots("scripted", "headless", 4));
+    let mut tasks = Vec::new();
+    let mut kills = 0;
+    while kills < KILLS {
+        if open_tasks(&project) < 4 {
+            tasks.extend((0..TASKS).map(|number| submit(&project, tasks.len() + number, &mut random)));
+        }
+        let up = project.start(&["up", "--drain"]);
+        // The moment is what the test is about: anywhere from before the lock to the middle of many turns.
+        let moment = Instant::now() + Duration::from_millis(random.below(LATEST));
+        while Instant::now() < moment {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        up.kill();
+        kills += 1;
+    }
+    let last = project.run(&["up", "--drain"]);
+    assert_eq!(last.code, 0, "{last}");
+
+    check_log(&project, &tasks);
+    check_nothing_is_left(&project);
+}
+
+/// How many tasks have not ended, as the store itself says without an owner.
+fn open_tasks(project: &Project) -> usize {
+    let listed = project.json(&["task", "list", "--format", "json"]);
+    let open = |task: &&Value| matches!(task["status"].as_str(), Some("queued" | "running"));
+    listed.as_array().unwrap().iter().filter(open).count()
+}
+
+fn submit(project: &Project, number: usize, random: &mut Random) -> String {
+    let steps = json!([
+        { "think_ms": random.below(300) },
+        { "write": { "path": format!("file-{number}.txt"), "content": format!("{number}\n") } },
+        { "think_ms": random.below(300) },
+        { "say": format!("done {number}") },
+    ]);
+    let submitted = project.json(&["task", "submit", &script(&steps), "--format", "json"]);
+    submitted["id"].as_str().unwrap().to_owned()
+}
+
+fn check_log(project: &Project, tasks: &[String]) {
+    let listed = project.json(&["task", "list", "--format", "json"]);
+    let status: BTreeMap<&str, &Value> =
+        listed.as_array().unwrap().iter().map(|task| (task["id"].as_str().unwrap(), task)).collect();
+    assert_eq!(status.len(), tasks.len(), "a task was lost or doubled");
+    for id in tasks {
+        assert_eq!(status[id.as_str()]["status"], "done", "{}", status[id.as_str()]);
+        let commit = status[id.as_str()]["result"]["commit"].as_str().unwrap();
+        project.repo.git(&["cat-file", "-e", commit]).unwrap();
+    }
+    let events = project.events();
+    let mut finished: BTreeMap<String, u32> = BTreeMap::new();
+    let mut tokens = HashSet::new();
+    for (index, event) in events.iter().enumerate() {
+        assert_eq!(event["seq"], json!(index + 1), "an event number is missing or doubled: {event}");
+        match event["kind"].as_str().unwrap() {
+            "task.finished" => *finished.entry(event["task"].as_str().unwrap().to_owned()).or_default() += 1,
+            "task.leased" => {
+                assert!(tokens.insert(event["token"].as_u64().unwrap()), "a token twice: {event}")
+            }
+            _ => {}
+        }
+    }
+    for id in tasks {
+        assert_eq!(finished.get(id), Some(&1), "task {id} ended {:?} times", finished.get(id));
+    }
+    let requeued = events.iter().filter(|event| event["kind"] == "task.requeued").count();
+    println!("{} tasks, {} events, {requeued} attempts cut off by a kill", tasks.len(), events.len());
+    assert!(requeued > 0, "no kill met a task at work, so nothing was tested");
+}
+
+fn check_nothing_is_left(project: &Project) {
+    assert_eq!(project.agent_processes(), Vec::<String>::new());
+    assert_eq!(project.worktrees(), Vec::<String>::new());
+    let doctor = project.run(&["doctor"]);
+    assert_eq!(doctor.code, 0, "{doctor}");
+    project.repo.git(&["fsck", "--strict", "--no-dangling"]).unwrap();
+}
+
+/// A small generator (splitmix64), so that a run can be repeated from its seed.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % limit
+    }
+}

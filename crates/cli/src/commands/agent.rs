@@ -36,7 +36,9 @@ impl Agent {
         let (_, access) = context.access().await?;
         match self {
             Self::List => {
-                let slots = access.slots().await?;
+                let mut slots = access.slots().await?;
+                // `scripted-10` after `scripted-9`.
+                slots.sort_by_key(|slot| (slot.config.id.as_str().len(), slot.config.id.clone()));
                 list(context.format, &slots, "no slots yet; `missiond up` makes them", || table(&slots))?;
             }
             Self::Status { slot } => {

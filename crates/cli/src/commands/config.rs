@@ -78,7 +78,7 @@ fn get(context: &Context, name: &str, show_origin: bool) -> anyhow::Result<Exit>
     let Some(key) = KEYS.iter().find(|key| key.name == name) else {
         // Loading an override of that name alone gives the error that every unknown key gives.
         let overrides = vec![(name.to_owned(), String::new())];
-        library::Config::load(&Sources { overrides, ..Sources::default() }).map_err(Error::from)?;
+        library::Config::load(&Sources { overrides, ..Sources::default() })?;
         return Err(Error::Missing(format!("there is no key `{}`", escape_line(name))).into());
     };
     let entry = project.config.get(name);
@@ -87,7 +87,10 @@ fn get(context: &Context, name: &str, show_origin: bool) -> anyhow::Result<Exit>
             line(format!("{}  {FAINT}{}{FAINT:#}", text(entry), escape_line(&entry.origin.to_string())))
         }
         Some(entry) => line(text(entry)),
-        None => Ok(remark(format!("{name} is not set and has no default"))),
+        None => {
+            remark(format!("{name} is not set and has no default"));
+            Ok(())
+        }
     })?;
     Ok(Exit::OK)
 }
@@ -100,7 +103,7 @@ fn set(context: &Context, key: &str, value: &str, user: bool) -> anyhow::Result<
         let workspaces = GitWorkspaces::discover(&context.directory).map_err(Error::from)?;
         workspaces.root().join(".missiond").join("config.toml")
     };
-    set_in_file(&file, key, value).map_err(Error::from)?;
+    set_in_file(&file, key, value)?;
     let path = escape_line(&file.display().to_string());
     remark(format!("{key} is {} in {path}", escape_line(value)));
     Ok(Exit::OK)

@@ -15,7 +15,7 @@ use missiond_core::{AgentKind, DriverKind, Error, Mission};
 
 use crate::context::Context;
 use crate::exit::{Exit, TimeoutError};
-use crate::output::{GREEN, remark};
+use crate::output::{GREEN, count, remark};
 use crate::session::{interrupts, mission_config};
 
 /// How long a mission in the background may take until it answers.
@@ -61,8 +61,8 @@ impl Up {
         let mission = Mission::open(config).await?;
         let root = missiond_core::text::escape_line(&project.root().display().to_string());
         remark(format!(
-            "{GREEN}mission running{GREEN:#}  {root}, {} slots, pid {}; end it with Ctrl-C or `missiond down`",
-            mission.config().slots.len(),
+            "{GREEN}mission running{GREEN:#}  {root}, {}, pid {}; end it with Ctrl-C or `missiond down`",
+            count(mission.config().slots.len() as u64, "slot"),
             std::process::id()
         ));
         if self.drain {

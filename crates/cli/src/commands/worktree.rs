@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::output::{Cell, FAINT, GREEN, Table, YELLOW, line, list, one, remark};
+use crate::output::{Cell, FAINT, GREEN, Table, YELLOW, count, line, list, one, remark};
 
 /// Work with the directories where agents work
 #[derive(Debug, Subcommand)]
@@ -125,7 +125,7 @@ fn table(shown: &[Shown]) -> Table {
             Cell::new(&record.branch),
             match uncommitted {
                 Some(0) => Cell::styled("none", FAINT),
-                Some(files) => Cell::styled(format!("{files} files"), YELLOW),
+                Some(files) => Cell::styled(count(*files as u64, "file"), YELLOW),
                 None => Cell::styled("unknown", YELLOW),
             },
             Cell::new(record.path.display().to_string()),

@@ -26,6 +26,11 @@ pub(crate) fn line(text: impl std::fmt::Display) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A number of things: `1 file`, `2 files`.
+pub(crate) fn count(number: u64, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+}
+
 /// Prints a line for a person who waits, to standard error.
 pub(crate) fn remark(text: impl std::fmt::Display) {
     // Remarks are lost with standard error; the result is not among them.

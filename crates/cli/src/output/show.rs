@@ -3,6 +3,7 @@
 use missiond_core::text::{escape, escape_line};
 use missiond_core::{Approval, ApprovalStatus, Event, EventBody, Task, TaskStatus};
 
+use crate::output::count;
 use crate::output::table::cut;
 use crate::output::{FAINT, GREEN, RED, STRONG, YELLOW, duration_ms, stamp, status_style};
 
@@ -182,7 +183,11 @@ pub(crate) fn event_what(body: &EventBody) -> String {
             None => name.clone(),
         },
         EventBody::WorkCommitted { branch, commit, files } => {
-            format!("{} on {branch}, {files} files", commit.get(..12).unwrap_or(commit))
+            format!(
+                "{} on {branch}, {}",
+                commit.get(..12).unwrap_or(commit),
+                count(u64::from(*files), "file")
+            )
         }
         EventBody::AgentStatus { status, evidence, .. } => format!("{status} ({evidence})"),
         EventBody::AgentConversation { conversation } => conversation.to_string(),

@@ -11,7 +11,7 @@ use missiond_core::{Decision, Error, Event, EventBody, Seq, Task, TaskId, TaskSt
 
 use crate::commands::board::Board;
 use crate::commands::watch::question;
-use crate::output::{Cell, FAINT, GREEN, RED, STRONG, Table, YELLOW, event_what, line, status_style};
+use crate::output::{Cell, FAINT, GREEN, RED, STRONG, Table, YELLOW, count, event_what, line, status_style};
 use crate::session::Session;
 
 /// Who is who.
@@ -29,7 +29,8 @@ impl Story {
     pub(super) async fn tell(&self, board: &Board, event: &Event, session: &Session) -> anyhow::Result<()> {
         let name = event.task.and_then(|task| self.names.get(&task)).map_or("", String::as_str);
         let say = |style: Style, word: &str, text: &str| {
-            board.aside(|| line(format!("{style}{word:<9}{style:#} {STRONG}{name:<9}{STRONG:#} {text}")))
+            let text = format!("{style}{word:<9}{style:#} {STRONG}{name:<9}{STRONG:#} {text}");
+            board.aside(|| line(text.trim_end()))
         };
         match &event.body {
             EventBody::ToolJudged { tool, argument, decision: Decision::Deny, reason, .. } => {
@@ -50,7 +51,11 @@ impl Story {
             }
             EventBody::WorkCommitted { branch, commit, files } => {
                 let commit = escape_line(commit.get(..12).unwrap_or(commit));
-                say(Style::new(), "committed", &format!("{commit} on {}, {files} files", escape_line(branch)))
+                say(
+                    Style::new(),
+                    "committed",
+                    &format!("{commit} on {}, {}", escape_line(branch), count(u64::from(*files), "file")),
+                )
             }
             EventBody::TaskFinished { status, reason } => {
                 let reason = reason.as_deref().map(escape_line).unwrap_or_default();

@@ -1,0 +1,88 @@
+//! `approvals`, `approve`, `reject`.
+
+use serde_json::json;
+
+use crate::support::{Scene, script};
+
+/// A call that the standard policy asks about.
+fn asking(more: &str) -> String {
+    script(&json!([{ "bash": format!("frobnicate {more}") }, { "say": "I went on" }]))
+}
+
+#[test]
+fn question_is_shown_whole_and_answered() {
+    let scene = Scene::new();
+    assert_eq!(scene.json(&["approvals"]), json!([]));
+    let _up = scene.up();
+    let long = format!("{}\u{1b}]0;title\u{7}\u{202e}end", "x".repeat(3000));
+    let task = scene.submit(&asking(&long));
+    let approval = scene.await_approval();
+    assert_eq!(approval["task"].as_str(), Some(task.as_str()));
+    assert_eq!(approval["call"]["tool"], "Bash");
+    let id = approval["id"].as_str().unwrap();
+    let short = &id[24..];
+
+    let shown = scene.ok(&["approvals"]);
+    assert!(shown.contains(&"x".repeat(3000)), "the whole argument: {shown}");
+    assert!(shown.contains("\\u{1b}]0;title\\u{7}\\u{202e}end"), "escaped: {shown}");
+    assert!(!shown.contains(['\u{1b}', '\u{7}', '\u{202e}']), "nothing acts on a terminal: {shown:?}");
+    for text in [short, "pending", "risk", "Bash", "missiond approve", "missiond reject", &task[24..]] {
+        assert!(shown.contains(text), "{text}: {shown}");
+    }
+
+    let approved = scene.ok(&["approve", &short[2..], "--note", "go ahead"]);
+    assert!(approved.contains("approved"), "{approved}");
+    scene.await_status(&task, "done");
+    scene.run(&["reject", short]).assert(1, &["approved"]);
+    let settled = scene.json(&["approvals", "--all"]);
+    assert_eq!(settled[0]["status"], "approved");
+    assert_eq!(settled[0]["note"], "go ahead");
+    assert_eq!(scene.json(&["approvals"]), json!([]));
+}
+
+#[test]
+fn rejected_agent_is_told_and_goes_on() {
+    let scene = Scene::new();
+    let _up = scene.up();
+    let task = scene.submit(&asking("it"));
+    let approval = scene.await_approval();
+    scene.ok(&["reject", approval["id"].as_str().unwrap(), "--note", "not on a friday"]);
+    let task = scene.await_status(&task, "done");
+    assert_eq!(task["result"]["denied_calls"], 1);
+    let events = scene.ok(&["events"]);
+    assert!(events.contains("not on a friday"), "{events}");
+}
+
+#[test]
+fn run_says_how_to_answer() {
+    let scene = Scene::new();
+    let child = scene.command(&["run", "--agent", "scripted", &asking("now")]).spawn().unwrap();
+    let approval = scene.await_approval();
+    let id = approval["id"].as_str().unwrap();
+    scene.ok(&["approve", id]);
+    let outcome = crate::support::collect(child);
+    assert_eq!(outcome.code, 0, "{outcome:#?}");
+    for text in ["frobnicate now", &format!("missiond approve {}", &id[24..])] {
+        assert!(outcome.err.contains(text), "{text}: {outcome:#?}");
+    }
+}
+
+#[test]
+fn answers_go_wrong_clearly() {
+    let scene = Scene::new();
+    scene.run(&["approve", "abc"]).assert(6, &["there is no approval `abc`"]);
+    scene.run(&["reject", "abc"]).assert(6, &["there is no approval `abc`"]);
+    let up = scene.up();
+    let (_first, _second) = (scene.submit(&asking("first")), scene.submit(&asking("second")));
+    let id = loop {
+        let approvals = scene.json(&["approvals"]);
+        if approvals.as_array().unwrap().len() == 2 {
+            break approvals[0]["id"].as_str().unwrap().to_owned();
+        }
+    };
+    scene.run(&["approve", &id[..5]]).assert(2, &["is ambiguous", "frobnicate first", "frobnicate second"]);
+    drop(up);
+    // The mission is gone, and with it whoever waited for the answer.
+    let outcome = scene.run(&["approve", &id]);
+    outcome.assert(6, &["no mission is running"]);
+}

@@ -1,0 +1,113 @@
+//! An agent may not steer the mission that runs it.
+
+use std::io::Write as _;
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+
+use crate::support::{Scene, collect, finish, script};
+
+#[test]
+fn process_with_a_session_tag_is_refused_everything_but_the_hook() {
+    let scene = Scene::new();
+    scene.submit("hello");
+    for args in [
+        &["run", "--agent", "scripted", "x"][..],
+        &["up"],
+        &["up", "--detach"],
+        &["down"],
+        &["status"],
+        &["demo"],
+        &["task", "list"],
+        &["task", "submit", "x"],
+        &["task", "show", "a"],
+        &["task", "cancel", "a"],
+        &["task", "wait", "a"],
+        &["task", "retry", "a"],
+        &["agent", "list"],
+        &["agent", "status", "a"],
+        &["agent", "kill", "a"],
+        &["agent", "explain", "a"],
+        &["worktree", "create", "1"],
+        &["worktree", "list"],
+        &["worktree", "remove", "1"],
+        &["diff", "main"],
+        &["merge", "main"],
+        &["approvals"],
+        &["approve", "a"],
+        &["reject", "a"],
+        &["message", "list"],
+        &["events"],
+        &["config", "get", "agent.default"],
+        &["config", "set", "agent.default", "scripted"],
+        &["config", "show"],
+        &["config", "validate"],
+        &["doctor"],
+        &["doctor", "--fix"],
+    ] {
+        let mut command = scene.command(args);
+        command.env("MISSIOND_SESSION", "0123456789abcdef0123456789abcdef:scripted-1");
+        let outcome = finish(command);
+        assert_eq!(outcome.code, 4, "{args:?}: {outcome:#?}");
+        assert!(outcome.err.contains("an agent may not"), "{args:?}: {outcome:#?}");
+        assert_eq!(outcome.out, "", "{args:?}");
+    }
+    assert_eq!(scene.json(&["task", "list"]).as_array().unwrap().len(), 1, "nothing was done");
+    assert!(!scene.repo.path().join(".missiond/config.toml").exists());
+}
+
+#[test]
+fn hook_judges_by_itself_without_a_mission() {
+    let scene = Scene::new();
+    let ask = |command: &str, tag: Option<&str>| {
+        let event = json!({
+            "session_id": "s", "cwd": scene.repo.path(), "permission_mode": "default",
+            "hook_event_name": "PreToolUse", "tool_name": "Bash", "tool_input": { "command": command },
+            "tool_use_id": "toolu_1",
+        });
+        let mut hook = scene.command(&["hook", "pre-tool-use"]);
+        hook.stdin(Stdio::piped());
+        if let Some(tag) = tag {
+            hook.env("MISSIOND_SESSION", tag);
+        }
+        let mut child = hook.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(event.to_string().as_bytes()).unwrap();
+        collect(child)
+    };
+    let decision = |outcome: &crate::support::Outcome| {
+        let answer: Value = serde_json::from_str(&outcome.out).unwrap_or(Value::Null);
+        answer
+            .pointer("/hookSpecificOutput/permissionDecision")
+            .and_then(Value::as_str)
+            .unwrap_or("none")
+            .to_owned()
+    };
+    let allowed = ask("ls", None);
+    assert_eq!((allowed.code, decision(&allowed).as_str()), (0, "allow"), "{allowed:#?}");
+    for tag in [None, Some("0123456789abcdef0123456789abcdef:scripted-1")] {
+        let denied = ask("rm -rf /", tag);
+        assert!(denied.code == 2 || decision(&denied) == "deny", "{denied:#?}");
+    }
+    // Whatever goes wrong blocks.
+    let mut broken = scene.command(&["hook", "pre-tool-use"]);
+    broken.stdin(Stdio::piped());
+    let mut child = broken.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"not json").unwrap();
+    assert_eq!(collect(child).code, 2);
+    assert_eq!(scene.run(&["hook", "no-such-event"]).code, 2);
+}
+
+#[test]
+fn agent_that_tries_to_steer_gets_nowhere() {
+    // Permissive, and a rule for the very program: what stops the agent here is not the policy alone.
+    let missiond = env!("CARGO_BIN_EXE_missiond");
+    let scene = Scene::new();
+    let _up = scene.up();
+    let prompt = script(&json!([
+        { "unhooked": format!("{missiond} task submit --agent scripted sneaked >out 2>&1; {missiond} approve x >>out 2>&1; cat out") },
+        { "say": "tried" }
+    ]));
+    let task = scene.submit(&prompt);
+    scene.await_status(&task, "failed");
+    assert_eq!(scene.json(&["task", "list"]).as_array().unwrap().len(), 1, "nothing was submitted");
+}

@@ -1,0 +1,66 @@
+//! `demo`.
+
+use std::fs;
+
+use missiond_testkit::repo::git_in;
+
+use crate::support::{Scene, finish, working_below};
+
+#[test]
+fn demo_tells_the_whole_story_and_leaves_nothing() {
+    let scene = Scene::new();
+    let scratch = scene.repo.beside("tmp");
+    fs::create_dir(&scratch).unwrap();
+    let mut command = scene.command(&["demo"]);
+    // Nothing but git: no home, no configuration, no terminal, no runtime directory.
+    command.env("TMPDIR", &scratch).env("HOME", "").env_remove("XDG_RUNTIME_DIR");
+    let outcome = finish(command);
+    assert_eq!(outcome.code, 0, "{outcome:#?}");
+    let line = |word: &str, name: &str, rest: &str| {
+        let fits = |line: &&str| line.starts_with(word) && line.contains(name) && line.contains(rest);
+        assert!(outcome.out.lines().any(|line| fits(&line)), "{word} {name} {rest}: {}", outcome.out);
+    };
+    line("denied", "cleanup", "Bash `rm -rf /`");
+    line("asked", "release", "Bash `git push");
+    line("approved", "release", "Bash `git push");
+    for name in ["poem", "cleanup", "release"] {
+        line("task", name, "");
+        line("done", name, "");
+        line("merged", name, &format!("feature/{name} into main"));
+    }
+    for event in [
+        "task.leased",
+        "workspace.ready",
+        "tool.judged",
+        "approval.opened",
+        "approval.settled",
+        "task.finished",
+    ] {
+        assert!(outcome.out.contains(event), "{event}: {}", outcome.out);
+    }
+    assert!(outcome.out.contains("done in "), "{}", outcome.out);
+    assert!(!outcome.all().contains('\u{1b}'), "no escape sequence in a pipe: {}", outcome.all());
+    assert_eq!(working_below(&scratch), Vec::<u32>::new(), "no process is left");
+    assert_eq!(fs::read_dir(&scratch).unwrap().count(), 0, "the scratch repository is removed");
+}
+
+#[test]
+fn demo_keeps_its_repository_when_asked() {
+    let scene = Scene::new();
+    let scratch = scene.repo.beside("tmp");
+    fs::create_dir(&scratch).unwrap();
+    let mut command = scene.command(&["demo", "--keep"]);
+    command.env("TMPDIR", &scratch);
+    let outcome = finish(command);
+    assert_eq!(outcome.code, 0, "{outcome:#?}");
+    let kept = fs::read_dir(&scratch).unwrap().next().unwrap().unwrap().path().join("garden");
+    assert!(outcome.out.contains(kept.to_str().unwrap()), "{}", outcome.out);
+    let files = git_in(&kept, &["ls-tree", "--name-only", "main"]).unwrap();
+    for file in ["poem.txt", "CLEANUP.md", "CHANGES.md"] {
+        assert!(files.lines().any(|line| line == file), "{file}: {files}");
+    }
+    assert_eq!(git_in(&kept, &["worktree", "list"]).unwrap().lines().count(), 1, "only the main worktree");
+    // The approved call really ran.
+    let pushed = git_in(&kept, &["ls-remote", "--heads", "origin"]).unwrap();
+    assert!(pushed.contains("refs/heads/feature/release"), "{pushed}");
+}

@@ -1,0 +1,131 @@
+//! `up`, `down`, `status`, `agent`, `events`, `message`.
+
+use std::fs;
+
+use missiond_testkit::processes::wait_until;
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::support::{DEADLINE, Scene, collect, script, send};
+
+#[test]
+fn second_mission_is_refused_and_the_first_one_named() {
+    let scene = Scene::new();
+    let up = scene.up();
+    let pid = up.pid().to_string();
+    for args in [&["up"][..], &["up", "--detach"], &["up", "--drain"]] {
+        scene.run(args).assert(1, &["is owned by pid", &pid, "since", "missiond down"]);
+    }
+    let status = scene.ok(&["status"]);
+    assert!(status.contains("running") && status.contains(&pid), "{status}");
+    drop(up);
+    let down = scene.run(&["down"]);
+    assert_eq!(down.code, 0);
+    assert!(down.err.contains("no mission is running"), "{down:#?}");
+    assert!(scene.ok(&["status"]).contains("not running"));
+}
+
+#[test]
+fn mission_that_is_interrupted_puts_its_tasks_back() {
+    let scene = Scene::new();
+    let task = scene.submit(&script(&json!([{ "think_ms": 60_000 }])));
+    for signal in [Signal::TERM, Signal::INT] {
+        let child = scene.command(&["up", "--agent", "scripted"]).spawn().unwrap();
+        scene.await_status(&task, "running");
+        send(child.id(), signal);
+        let outcome = collect(child);
+        outcome.assert(0, &["mission running", "mission ending"]);
+        assert_eq!(scene.json(&["task", "show", &task])["status"], "queued");
+        scene.assert_nothing_left();
+    }
+}
+
+#[test]
+fn mission_in_the_background_has_no_tie_to_its_starter() {
+    let scene = Scene::new();
+    let up = scene.up();
+    let stat = fs::read_to_string(format!("/proc/{}/stat", up.pid())).unwrap();
+    let fields: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
+    // proc_pid_stat(5): session is field 6, the controlling terminal field 7.
+    assert_eq!(fields[3], up.pid().to_string(), "it leads a session of its own");
+    assert_eq!(fields[4], "0", "it has no controlling terminal");
+    let log = scene.repo.path().join(".missiond/logs/up.log");
+    assert!(fs::read_to_string(log).unwrap().contains("mission running"));
+}
+
+#[test]
+fn failure_in_the_background_is_said_in_the_foreground() {
+    let scene = Scene::configured("[[slot]]\nid = \"one\"\nagent = \"unheard-of\"\n");
+    let outcome = scene.run(&["up", "--detach"]);
+    assert_eq!(outcome.code, 1, "{outcome:#?}");
+    assert!(outcome.err.contains("unheard-of"), "{outcome:#?}");
+}
+
+#[test]
+fn agents_are_listed_explained_and_ended() {
+    let scene = Scene::configured("[[slot]]\nid = \"only\"\nagent = \"scripted\"\n");
+    scene.run(&["agent", "kill", "only"]).assert(6, &["no slot `only`"]);
+    let _up = scene.up();
+    let slots = scene.json(&["agent", "list"]);
+    assert_eq!(slots.as_array().unwrap().len(), 1);
+    assert_eq!(slots[0]["id"], "only");
+    assert_eq!(slots[0]["status"], "stopped");
+    scene.run(&["agent", "kill", "only"]).assert(6, &["no agent is at work in slot `only`"]);
+    scene.run(&["agent", "status", "other"]).assert(6, &["there is no slot `other`", "only"]);
+
+    let task = scene.submit(&script(&json!([{ "think_ms": 60_000 }])));
+    scene.await_status(&task, "running");
+    let busy = || Some(scene.json(&["agent", "status", "only"])).filter(|slot| slot["pid"].is_u64());
+    let slot = wait_until(DEADLINE, "the agent has a process", busy).unwrap();
+    assert_eq!(slot["task"].as_str(), Some(task.as_str()));
+    let explained = scene.json(&["agent", "explain", "only"]);
+    let evidence = |event: &Value| event["kind"] == "agent.status" && event["evidence"].is_string();
+    assert!(explained["events"].as_array().unwrap().iter().any(evidence), "{explained}");
+    assert!(scene.ok(&["agent", "explain", "only"]).contains("agent.status"));
+    scene.ok(&["agent", "kill", "only"]);
+    let task = scene.json(&["task", "show", &task]);
+    assert_eq!(task["status"], "cancelled");
+    assert!(task["reason"].as_str().unwrap().contains("ended by uid"), "{task}");
+}
+
+#[test]
+fn log_is_whole_and_can_be_resumed() {
+    let scene = Scene::new();
+    assert_eq!(scene.json(&["events"]), json!([]));
+    scene.ok(&["run", "--agent", "scripted", "hello"]);
+    let all = scene.json(&["events"]);
+    let all = all.as_array().unwrap();
+    for (number, event) in (1..).zip(all) {
+        assert_eq!(event["seq"].as_u64(), Some(number));
+        assert!(event["kind"].is_string() && event["at"].is_string(), "{event}");
+    }
+    let lines = scene.ok(&["events", "--json"]);
+    assert_eq!(lines.lines().count(), all.len());
+    let rest = scene.json(&["events", "--since", "5"]);
+    assert_eq!(rest.as_array().unwrap().as_slice(), &all[5..]);
+    assert_eq!(scene.ok(&["events"]).lines().count(), all.len());
+    assert_eq!(scene.json(&["message", "list"]), json!([]));
+}
+
+#[test]
+fn log_is_followed_until_interrupted() {
+    let scene = Scene::new();
+    for running in [false, true] {
+        let up = running.then(|| scene.up());
+        let since = scene.json(&["events"]).as_array().unwrap().len().to_string();
+        // Without a database there is nothing to follow yet, so the first round begins with one.
+        let first = scene.submit("one");
+        let child = scene.command(&["events", "--follow", "--json", "--since", &since]).spawn().unwrap();
+        let second = scene.submit("two");
+        scene.ok(&["task", "list"]);
+        // It has what it shall print as soon as it has read the log; that takes a moment.
+        std::thread::sleep(std::time::Duration::from_millis(1500));
+        send(child.id(), Signal::INT);
+        let outcome = collect(child);
+        assert_eq!(outcome.code, 130, "{outcome:#?}");
+        for id in [first, second] {
+            assert!(outcome.out.contains(&id), "{id}: {outcome:#?}");
+        }
+        drop(up);
+    }
+}

@@ -41,7 +41,9 @@ pub enum Error {
         install: String,
     },
     /// There is no such kind of agent.
-    #[error("there is no agent kind `{kind}`; the kinds are {known}, and a file .missiond/agents/{kind}.toml adds it")]
+    #[error(
+        "there is no agent kind `{kind}`; the kinds are {known}, and a file .missiond/agents/{kind}.toml adds it"
+    )]
     UnknownAgent {
         /// The kind.
         kind: AgentKind,
@@ -88,12 +90,14 @@ impl Error {
             Self::Config(_) | Self::Profile(_) | Self::Policy(_) => ErrorKind::Configuration,
             Self::NoAgent { .. } | Self::UnknownAgent { .. } | Self::Unservable(_) | Self::Missing(_) => {
                 ErrorKind::Missing
-            },
+            }
             Self::Lock(_) => ErrorKind::Conflict,
             Self::Invalid(_) => ErrorKind::Invalid,
             Self::Store(error) => match error.kind {
                 StoreErrorKind::NotFound => ErrorKind::Missing,
-                StoreErrorKind::Conflict | StoreErrorKind::Stale | StoreErrorKind::Final => ErrorKind::Conflict,
+                StoreErrorKind::Conflict | StoreErrorKind::Stale | StoreErrorKind::Final => {
+                    ErrorKind::Conflict
+                }
                 StoreErrorKind::Invalid => ErrorKind::Invalid,
                 _ => ErrorKind::Other,
             },

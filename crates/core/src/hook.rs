@@ -37,7 +37,8 @@ pub fn main(args: &[String]) -> ExitCode {
         Err(reason) => Answer::failure(&EventName::PreToolUse, &reason),
     };
     let mut code = answer.exit_code;
-    let written = std::io::stdout().write_all(answer.stdout.as_bytes()).and_then(|()| std::io::stdout().flush());
+    let written =
+        std::io::stdout().write_all(answer.stdout.as_bytes()).and_then(|()| std::io::stdout().flush());
     // Nobody is left to tell if standard error fails too.
     let _ = std::io::stderr().write_all(answer.stderr.as_bytes());
     if written.is_err() && !answer.stdout.is_empty() {
@@ -58,12 +59,18 @@ impl Arguments {
         let mut args = args.iter();
         while let Some(arg) = args.next() {
             match arg.as_str() {
-                "--gate" => parsed.gate = Some(args.next().ok_or("`--gate` needs the path of a socket")?.into()),
-                "--patience" => {
-                    let seconds = args.next().and_then(|text| text.parse().ok()).filter(|seconds| *seconds > 0);
-                    parsed.patience = Duration::from_secs(seconds.ok_or("`--patience` needs a number of seconds")?);
+                "--gate" => {
+                    parsed.gate = Some(args.next().ok_or("`--gate` needs the path of a socket")?.into())
                 }
-                event if parsed.event.is_empty() && !event.starts_with('-') => parsed.event = event.to_owned(),
+                "--patience" => {
+                    let seconds =
+                        args.next().and_then(|text| text.parse().ok()).filter(|seconds| *seconds > 0);
+                    parsed.patience =
+                        Duration::from_secs(seconds.ok_or("`--patience` needs a number of seconds")?);
+                }
+                event if parsed.event.is_empty() && !event.starts_with('-') => {
+                    parsed.event = event.to_owned()
+                }
                 other => return Err(format!("unknown argument `{}`", crate::text::escape_line(other))),
             }
         }

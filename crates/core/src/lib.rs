@@ -30,10 +30,12 @@ mod mission;
 
 pub use error::{Error, ErrorKind, chain};
 pub use ids::{
-    AgentKind, ApprovalId, ConversationId, LeaseToken, MessageId, ParseIdError, Role, RunId, Seq, SlotId, TaskId,
+    AgentKind, ApprovalId, ConversationId, LeaseToken, MessageId, ParseIdError, Role, RunId, Seq, SlotId,
+    TaskId,
 };
 pub use mission::{EventStream, Mission, MissionConfig, Ports};
 pub use model::{
-    AgentStatus, Approval, ApprovalStatus, Decision, DriverKind, Event, EventBody, Lease, Message, NewTask, Recipient,
-    Risk, Slot, SlotConfig, Task, TaskResult, TaskStatus, ToolCall, Usage, Verdict, WorkspaceRecord,
+    AgentStatus, Approval, ApprovalStatus, Decision, DriverKind, Event, EventBody, Lease, Message, NewTask,
+    Recipient, Risk, Slot, SlotConfig, Task, TaskResult, TaskStatus, ToolCall, Usage, Verdict,
+    WorkspaceRecord,
 };

@@ -9,7 +9,8 @@ use missiond_git::{
 
 use crate::model::WorkspaceRecord;
 use crate::ports::{
-    BoxFuture, Committed, MergeOutcome, Retired, WorkspaceRequest, Workspaces, WorkspacesError, WorkspacesErrorKind,
+    BoxFuture, Committed, MergeOutcome, Retired, WorkspaceRequest, Workspaces, WorkspacesError,
+    WorkspacesErrorKind,
 };
 
 /// The longest diff that is given out.
@@ -75,7 +76,12 @@ impl Workspaces for GitWorkspaces {
             let workspace = repository.create(&wanted)?.workspace;
             // A branch that is gone on with still has the base that it once left.
             let base = request.base.filter(|_| request.resume).unwrap_or_else(|| workspace.base.to_string());
-            Ok(WorkspaceRecord::new(workspace.name.to_string(), workspace.path, workspace.branch.to_string(), base))
+            Ok(WorkspaceRecord::new(
+                workspace.name.to_string(),
+                workspace.path,
+                workspace.branch.to_string(),
+                base,
+            ))
         })
     }
 
@@ -94,15 +100,21 @@ impl Workspaces for GitWorkspaces {
                 return Ok(None);
             }
             let changed = repository.changed_files(&record.base, &tip)?;
-            let changed_files = changed.iter().map(|change| change.path.to_string_lossy().into_owned()).collect();
+            let changed_files =
+                changed.iter().map(|change| change.path.to_string_lossy().into_owned()).collect();
             Ok(Some(Committed { commit: tip, changed_files }))
         })
     }
 
-    fn retire<'a>(&'a self, workspace: &'a WorkspaceRecord) -> BoxFuture<'a, Result<Retired, WorkspacesError>> {
+    fn retire<'a>(
+        &'a self,
+        workspace: &'a WorkspaceRecord,
+    ) -> BoxFuture<'a, Result<Retired, WorkspacesError>> {
         let name = workspace.name.clone();
         self.blocking(move |repository| {
-            let removed = match repository.remove(&WorkspaceName::new(name)?, &missiond_git::RemoveOptions::default()) {
+            let removed = match repository
+                .remove(&WorkspaceName::new(name)?, &missiond_git::RemoveOptions::default())
+            {
                 Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Retired::default()),
                 removed => removed?,
             };
@@ -129,7 +141,8 @@ impl Workspaces for GitWorkspaces {
             // Our database and logs are nobody's work; what a person may want to commit stays visible.
             repository.exclude_state_dir(".missiond", &["config.toml", "policy.toml", "agents/"])?;
             let recovery = repository.recover()?;
-            let mut lines: Vec<String> = recovery.done.iter().map(|done| format!("repository: {done:?}")).collect();
+            let mut lines: Vec<String> =
+                recovery.done.iter().map(|done| format!("repository: {done:?}")).collect();
             for problem in recovery.problems {
                 let error = crate::error::chain(&problem.error);
                 lines.push(format!("repository: {} was left alone: {error}", problem.subject.display()));
@@ -199,5 +212,9 @@ fn convert(error: missiond_git::Error) -> WorkspacesError {
         ErrorKind::Unsupported => WorkspacesErrorKind::NotARepository,
         _ => WorkspacesErrorKind::Other,
     };
-    WorkspacesError { kind, message: error.to_string(), source: std::error::Error::source(&error).map(|source| source.to_string().into()) }
+    WorkspacesError {
+        kind,
+        message: error.to_string(),
+        source: std::error::Error::source(&error).map(|source| source.to_string().into()),
+    }
 }

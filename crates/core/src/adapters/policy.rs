@@ -44,17 +44,21 @@ impl PolicyGate {
     pub fn load(paths: &ProjectPaths, settings: &Settings, config: &Config) -> Result<Self, Error> {
         let unusable = |error: missiond_policy::Error| Error::Policy(chain(&error));
         let preset = Preset::ALL.into_iter().find(|preset| preset.as_str() == settings.default_policy);
-        let preset = preset.ok_or_else(|| Error::Policy(format!("there is no preset `{}`", settings.default_policy)))?;
+        let preset = preset
+            .ok_or_else(|| Error::Policy(format!("there is no preset `{}`", settings.default_policy)))?;
         let mut layers = vec![Policy::preset(preset)];
         let file = paths.state_dir().join("policy.toml");
         match Policy::read(&file, Layer::Project) {
             Ok(policy) => layers.push(policy),
-            Err(missiond_policy::Error::Read { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {}
+            Err(missiond_policy::Error::Read { source, .. })
+                if source.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => return Err(unusable(error)),
         }
         if let Some((table, origin)) = config.policy() {
             let text = toml::to_string(table).map_err(|error| Error::Policy(format!("{origin}: {error}")))?;
-            layers.push(Policy::parse(&text, &format!("[policy] of {origin}"), Layer::Project).map_err(unusable)?);
+            layers.push(
+                Policy::parse(&text, &format!("[policy] of {origin}"), Layer::Project).map_err(unusable)?,
+            );
         }
         Ok(Self::new(
             Policies::new(layers).map_err(unusable)?,
@@ -75,7 +79,8 @@ impl PolicyGate {
         surroundings.protected.clone_from(&self.protected);
         surroundings.own_pids = vec![std::process::id()];
         surroundings.can_ask = seat.can_ask;
-        let mut judged = missiond_policy::ToolCall::new(call.tool.clone(), call.input.clone(), call.cwd.clone());
+        let mut judged =
+            missiond_policy::ToolCall::new(call.tool.clone(), call.input.clone(), call.cwd.clone());
         judged.id = Some(call.id.clone());
         convert(&self.policies.judge(&judged, &surroundings))
     }

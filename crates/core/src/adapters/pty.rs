@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use missiond_process::Environment;
 use missiond_pty::{
-    Choice, Dialog, DialogKind, EndReason, Observation, Profile, PtySession, Size, Status, TurnOptions, TurnStep,
+    Choice, Dialog, DialogKind, EndReason, Observation, Profile, PtySession, Size, Status, TurnOptions,
+    TurnStep,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -16,7 +18,8 @@ use crate::headless::{agent_environment, program_path, spawn_error};
 use crate::ids::ConversationId;
 use crate::model::{AgentStatus, Decision, DriverKind, ToolCall, Usage};
 use crate::ports::{
-    Agent, AgentStart, BoxFuture, Driver, DriverError, TurnControl, TurnError, TurnEvent, TurnOutcome, TurnSink,
+    Agent, AgentStart, BoxFuture, Driver, DriverError, TurnControl, TurnError, TurnEvent, TurnOutcome,
+    TurnSink,
 };
 
 /// The size of an agent's terminal: wide enough that most commands in dialogs stand on one line.
@@ -52,16 +55,22 @@ impl Driver for PtyDriver {
     fn start(&self, start: AgentStart) -> BoxFuture<'_, Result<Box<dyn Agent>, DriverError>> {
         Box::pin(async move {
             let Some(section) = start.profile.pty.clone() else {
-                return Err(DriverError::Unsupported { agent: start.profile.id.to_string(), driver: DriverKind::Pty });
+                return Err(DriverError::Unsupported {
+                    agent: start.profile.id.to_string(),
+                    driver: DriverKind::Pty,
+                });
             };
-            let (session, conversation, guard) = spawn(&start, &section).await?;
+            let env = agent_environment(&section.inherit_env, &section.env, &start.env);
+            let (session, conversation, guard) = spawn(&start, &section, env.clone()).await?;
             let screen = screen_profile(&section.screen)?;
             let mut options = TurnOptions::default();
             options.turn = start.turn_timeout;
             let session = Arc::new(session);
             let agent = missiond_pty::Agent::new(session.clone(), screen, options);
+            // Where the agent writes is a matter of its environment, not of ours.
+            let variable = |name: &str| env.get(name).map(ToOwned::to_owned);
             let mut transcript =
-                Transcript::new(&section.transcript, &conversation, &start.workspace, |name| std::env::var_os(name))
+                Transcript::new(&section.transcript, &conversation, &start.workspace, variable)
                     .map_err(DriverError::Other)?;
             transcript.skip_to_end().map_err(DriverError::Other)?;
             let agent: Box<dyn Agent> = Box::new(PtyAgent {
@@ -82,6 +91,7 @@ impl Driver for PtyDriver {
 async fn spawn(
     start: &AgentStart,
     section: &PtyProfile,
+    env: Environment,
 ) -> Result<(PtySession, ConversationId, Box<dyn std::any::Any + Send + Sync>), DriverError> {
     let (args, conversation) = match &start.conversation {
         Some(conversation) => (&section.resume, conversation.clone()),
@@ -96,7 +106,7 @@ async fn spawn(
         _ => arg.clone(),
     });
     let mut spec = missiond_pty::SpawnSpec::new(program_path(&section.program)?, &start.workspace).args(args);
-    spec.env = agent_environment(&section.inherit_env, &section.env, &start.env);
+    spec.env = env;
     spec.tag = Some(start.tag.clone());
     let contained = start.containment.contain(spec, &start.workspace)?;
     let size = Size::new(COLUMNS, ROWS).map_err(|error| DriverError::Other(error.to_string()))?;
@@ -192,15 +202,20 @@ impl PtyAgent {
         let usage = Usage::default();
         match end.reason {
             EndReason::Complete => {
-                let answer = if self.answer.is_empty() { end.answer.unwrap_or_default() } else { self.answer.clone() };
+                let answer =
+                    if self.answer.is_empty() { end.answer.unwrap_or_default() } else { self.answer.clone() };
                 let mut outcome = TurnOutcome::default();
                 outcome.answer = answer;
                 outcome.conversation = Some(self.conversation.clone());
                 Ok(outcome)
             }
             EndReason::Failed(message) => Err(TurnError::Agent { message, usage }),
-            EndReason::Interrupted => Err(TurnError::Agent { message: "it was interrupted".to_owned(), usage }),
-            EndReason::Exited(exit) => Err(TurnError::Exited { exit: exit.to_string(), tail: self.last_rows() }),
+            EndReason::Interrupted => {
+                Err(TurnError::Agent { message: "it was interrupted".to_owned(), usage })
+            }
+            EndReason::Exited(exit) => {
+                Err(TurnError::Exited { exit: exit.to_string(), tail: self.last_rows() })
+            }
             EndReason::TimedOut => Err(TurnError::TimedOut { limit: self.start.turn_timeout }),
             other => Err(TurnError::Protocol(format!("the turn ended in an unknown way: {other:?}"))),
         }
@@ -216,7 +231,11 @@ impl PtyAgent {
                     return Err(TurnError::Exited { exit: exit.to_string(), tail: self.last_rows() });
                 }
                 Err(error) => {
-                    let text = format!("the agent did not show its prompt: {}; its screen{}", chain(&error), self.last_rows());
+                    let text = format!(
+                        "the agent did not show its prompt: {}; its screen{}",
+                        chain(&error),
+                        self.last_rows()
+                    );
                     return Err(TurnError::Protocol(text));
                 }
             };
@@ -229,7 +248,8 @@ impl PtyAgent {
 
     /// Answers a dialog that no hook caused.
     async fn answer_dialog(&mut self, dialog: &Dialog, sink: &dyn TurnSink) -> Result<(), TurnError> {
-        self.status(sink, AgentStatus::Confirming, format!("a {} dialog: {}", dialog.kind, dialog.question)).await?;
+        self.status(sink, AgentStatus::Confirming, format!("a {} dialog: {}", dialog.kind, dialog.question))
+            .await?;
         let pressed = |error: missiond_pty::AnswerError| TurnError::Protocol(chain(&error));
         if matches!(dialog.kind, DialogKind::Permission | DialogKind::Plan) {
             // The hook answers for tools. If the agent asks on its screen, the hook did not answer, and keys must not do it
@@ -241,7 +261,8 @@ impl PtyAgent {
             });
         }
         let options: Vec<&str> = dialog.options.iter().map(|option| option.label.as_str()).collect();
-        let input = json!({ "kind": dialog.kind.to_string(), "question": dialog.question, "options": options });
+        let input =
+            json!({ "kind": dialog.kind.to_string(), "question": dialog.question, "options": options });
         let call = ToolCall::new(format!("dialog-{}", dialog.id), "Dialog", input, &self.start.workspace);
         let verdict = sink.judge(call).await;
         if verdict.decision != Decision::Allow {
@@ -249,7 +270,8 @@ impl PtyAgent {
             let message = format!("its {} dialog was not approved: {}", dialog.kind, verdict.reason);
             return Err(TurnError::Agent { message, usage: Usage::default() });
         }
-        let yes = dialog.options.iter().position(|option| option.label.to_ascii_lowercase().starts_with("yes"));
+        let yes =
+            dialog.options.iter().position(|option| option.label.to_ascii_lowercase().starts_with("yes"));
         let choice = yes.or(dialog.highlighted()).unwrap_or(0);
         self.agent.answer(dialog.id, Choice::Option(choice)).await.map_err(pressed)
     }
@@ -263,8 +285,9 @@ impl PtyAgent {
             let looked = transcript.look();
             (transcript, looked)
         });
-        let (transcript, looked) =
-            looked.await.map_err(|error| TurnError::Protocol(format!("reading the transcript failed: {error}")))?;
+        let (transcript, looked) = looked
+            .await
+            .map_err(|error| TurnError::Protocol(format!("reading the transcript failed: {error}")))?;
         self.transcript = Some(transcript);
         for event in looked.map_err(TurnError::Protocol)? {
             if let TurnEvent::Text(text) = &event {

@@ -37,9 +37,10 @@ impl Transcript {
         let named = profile.directory_env.as_deref().and_then(&variable).map(PathBuf::from);
         let directory = match (named, profile.directory.strip_prefix("~/")) {
             (Some(directory), _) => directory,
-            (None, Some(rest)) => {
-                PathBuf::from(variable("HOME").ok_or("HOME is not set, so the agent's transcript cannot be found")?).join(rest)
-            }
+            (None, Some(rest)) => PathBuf::from(
+                variable("HOME").ok_or("HOME is not set, so the agent's transcript cannot be found")?,
+            )
+            .join(rest),
             (None, None) => PathBuf::from(&profile.directory),
         };
         Ok(Self {
@@ -70,10 +71,13 @@ impl Transcript {
         let mut events = Vec::new();
         for file in self.files() {
             let from = self.read.get(&file).copied().unwrap_or(0);
-            let (lines, to) = read_lines(&file, from).map_err(|error| format!("{}: {error}", file.display()))?;
+            let (lines, to) =
+                read_lines(&file, from).map_err(|error| format!("{}: {error}", file.display()))?;
             let decoder = Decoder::new(&self.profile.events, &self.workspace);
             for line in lines {
-                for decoded in decoder.decode(&line).map_err(|problem| format!("{}: {problem}", file.display()))? {
+                for decoded in
+                    decoder.decode(&line).map_err(|problem| format!("{}: {problem}", file.display()))?
+                {
                     if let Decoded::Event(event) = decoded {
                         events.push(event);
                     }
@@ -90,7 +94,8 @@ impl Transcript {
             let pattern = pattern.replace("{conversation}", &self.conversation);
             let mut found = vec![self.directory.clone()];
             for component in pattern.split('/') {
-                found = found.iter().flat_map(|directory| step(directory, component)).take(MAX_ENTRIES).collect();
+                found =
+                    found.iter().flat_map(|directory| step(directory, component)).take(MAX_ENTRIES).collect();
             }
             files.extend(found.into_iter().filter(|path| path.is_file()));
         }
@@ -121,6 +126,7 @@ fn read_lines(file: &Path, from: u64) -> std::io::Result<(Vec<String>, u64)> {
         return Ok((Vec::new(), from));
     };
     bytes.truncate(end + 1);
-    let lines = bytes.split(|byte| *byte == b'\n').map(|line| String::from_utf8_lossy(line).into_owned()).collect();
+    let lines =
+        bytes.split(|byte| *byte == b'\n').map(|line| String::from_utf8_lossy(line).into_owned()).collect();
     Ok((lines, from + end as u64 + 1))
 }

@@ -134,7 +134,8 @@ impl Attempt {
         if self.number > 1 {
             issue.push_str(&format!("-{}", self.number));
         }
-        let repository = self.shared.config.root.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let repository =
+            self.shared.config.root.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let name = settings.naming_pattern.replace("{repo}", &repository).replace("{issue_id}", &issue);
         let path = settings.workspace_base.join(&name);
         Ok(WorkspaceRequest::new(name, path, format!("{}/{issue}", settings.branch_prefix)))
@@ -150,19 +151,15 @@ impl Attempt {
         let start = self.agent_start(workspace, occupied.reports.clone()).await?;
         let kind = self.slot.driver;
         let driver = self.shared.config.ports.drivers.iter().find(|driver| driver.kind() == kind).cloned();
-        let driver = driver.ok_or_else(|| TurnError::Protocol(format!("this program has no driver `{kind}`")))?;
+        let driver =
+            driver.ok_or_else(|| TurnError::Protocol(format!("this program has no driver `{kind}`")))?;
         let mut interrupted = self.interrupted.clone();
         let mut agent: Box<dyn Agent> = tokio::select! {
             agent = driver.start(start) => agent?,
             _ = interrupted.wait_for(Option::is_some) => return Err(TurnError::Cancelled),
         };
-        let sink = Sink::new(
-            self.shared.clone(),
-            self.task.id,
-            self.slot.id.clone(),
-            self.lease.token,
-            occupied,
-        );
+        let sink =
+            Sink::new(self.shared.clone(), self.task.id, self.slot.id.clone(), self.lease.token, occupied);
         let outcome = tokio::select! {
             outcome = agent.turn(&self.task.request.prompt, &sink) => outcome,
             _ = interrupted.wait_for(Option::is_some) => Err(TurnError::Cancelled),
@@ -212,7 +209,8 @@ impl Attempt {
         let shared = &self.shared;
         let broken = |text: String| TurnError::Protocol(text);
         let profile = shared.config.profiles.get(&self.slot.agent).cloned();
-        let profile = profile.ok_or_else(|| broken(format!("there is no agent kind `{}`", self.slot.agent)))?;
+        let profile =
+            profile.ok_or_else(|| broken(format!("there is no agent kind `{}`", self.slot.agent)))?;
         let settings = shared.write_hook_settings(&self.slot.id, &profile).map_err(broken)?;
         let tag = shared.paths.session_tag(&self.slot.id);
         let mut start = AgentStart::new(
@@ -267,9 +265,8 @@ impl Attempt {
         let workspaces = &self.shared.config.ports.workspaces;
         let message = commit_message(&self.task);
         let committed = workspaces.commit(workspace, &message).await;
-        let committed = committed.map_err(|error| {
-            format!("the work could not be committed: {}", crate::error::chain(&error))
-        })?;
+        let committed = committed
+            .map_err(|error| format!("the work could not be committed: {}", crate::error::chain(&error)))?;
         if let Some(committed) = committed {
             let body = EventBody::WorkCommitted {
                 branch: workspace.branch.clone(),
@@ -286,7 +283,8 @@ impl Attempt {
     async fn retire(&self, workspace: &WorkspaceRecord, result: &mut TaskResult) -> Result<(), String> {
         let retired = self.shared.config.ports.workspaces.retire(workspace).await;
         let retired = retired.map_err(|error| crate::error::chain(&error))?;
-        let body = EventBody::WorkspaceRetired { name: workspace.name.clone(), rescue: retired.rescue.clone() };
+        let body =
+            EventBody::WorkspaceRetired { name: workspace.name.clone(), rescue: retired.rescue.clone() };
         self.shared.note(Some(self.task.id), Some(&self.slot.id), body).await;
         result.rescue = retired.rescue;
         Ok(())
@@ -302,7 +300,9 @@ impl Attempt {
                 Ending::Finish(finish) => {
                     Change::FinishTask { task, token, finish: Box::new(finish.clone()), at }
                 }
-                Ending::EndedElsewhere(result) => Change::AmendResult { task, result: Box::new(result.clone()) },
+                Ending::EndedElsewhere(result) => {
+                    Change::AmendResult { task, result: Box::new(result.clone()) }
+                }
                 Ending::Requeue(reason) => {
                     Change::RequeueTask { task, token: Some(token), reason: reason.clone(), at }
                 }
@@ -355,7 +355,13 @@ impl Attempt {
 
 /// The first line of the prompt as the subject, and the task's id, so that the commit leads back to its task.
 fn commit_message(task: &Task) -> String {
-    let line = task.request.prompt.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("Work of an agent");
+    let line = task
+        .request
+        .prompt
+        .lines()
+        .map(str::trim)
+        .find(|line| !line.is_empty())
+        .unwrap_or("Work of an agent");
     let subject = missiond_process::text::truncate(line, 72);
     format!("{}\n\nTask: {}\n", crate::text::escape_line(subject), task.id)
 }
@@ -371,7 +377,10 @@ impl Shared {
             return Err("security.enable_hooks is false, and without hooks no agent is started".to_owned());
         }
         let Some(protocol) = profile.hooks else {
-            return Err(format!("{} has no hooks in its data file, so its tool calls cannot be judged", profile.name));
+            return Err(format!(
+                "{} has no hooks in its data file, so its tool calls cannot be judged",
+                profile.name
+            ));
         };
         let mut command = self.config.hook_command.clone();
         command.push("--gate".into());

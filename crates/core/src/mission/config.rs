@@ -86,7 +86,8 @@ impl MissionConfig {
         self.require_kind(kind)?;
         (1..=self.settings.max_concurrent_agents)
             .map(|number| {
-                let id = format!("{kind}-{number}").parse().map_err(|error| Error::Invalid(format!("{error}")))?;
+                let id =
+                    format!("{kind}-{number}").parse().map_err(|error| Error::Invalid(format!("{error}")))?;
                 let mut slot = SlotConfig::new(id, kind.clone());
                 slot.driver = driver;
                 Ok(slot)
@@ -107,7 +108,8 @@ impl MissionConfig {
         }
         let path = std::env::var_os("PATH").unwrap_or_default();
         let installed = |program: &str| {
-            !program.starts_with('{') && std::env::split_paths(&path).any(|directory| is_program(&directory.join(program)))
+            !program.starts_with('{')
+                && std::env::split_paths(&path).any(|directory| is_program(&directory.join(program)))
         };
         let mut install = Vec::new();
         for profile in self.profiles.iter() {

@@ -21,12 +21,17 @@ impl Shared {
     pub(super) async fn judge(&self, slot: &SlotId, call: ToolCall) -> Verdict {
         let occupied = self.seats().get(slot).cloned();
         let Some(occupied) = occupied else {
-            return Verdict::deny(format!("slot {slot} has no turn going on, so its agent may not call a tool"));
+            return Verdict::deny(format!(
+                "slot {slot} has no turn going on, so its agent may not call a tool"
+            ));
         };
-        let verdict = match timeout(JUDGE_DEADLINE, self.config.ports.gate.judge(&call, &occupied.seat)).await {
+        let verdict = match timeout(JUDGE_DEADLINE, self.config.ports.gate.judge(&call, &occupied.seat)).await
+        {
             Ok(Ok(verdict)) => verdict,
             Ok(Err(error)) => Verdict::deny(crate::error::chain(&error)),
-            Err(_) => Verdict::deny(format!("the policy gave no verdict within {} s", JUDGE_DEADLINE.as_secs())),
+            Err(_) => {
+                Verdict::deny(format!("the policy gave no verdict within {} s", JUDGE_DEADLINE.as_secs()))
+            }
         };
         let verdict = match verdict.decision {
             Decision::Ask if occupied.seat.can_ask => self.ask(&occupied, &call, verdict).await,
@@ -55,9 +60,10 @@ impl Shared {
         };
         let verdict = match self.apply(change).await {
             Ok(_) => verdict,
-            Err(error) => {
-                Verdict::deny(format!("the verdict could not be put on record: {}", crate::error::chain(&error)))
-            }
+            Err(error) => Verdict::deny(format!(
+                "the verdict could not be put on record: {}",
+                crate::error::chain(&error)
+            )),
         };
         let mut verdicts = unpoisoned(&occupied.verdicts);
         if verdicts.len() >= MAX_VERDICTS {
@@ -101,7 +107,11 @@ impl Shared {
         Verdict { decision: Decision::Deny, reason: format!("{}: {ended_by}", verdict.reason), ..verdict }
     }
 
-    async fn answer(&self, id: ApprovalId, settled: &mut tokio::sync::watch::Receiver<u64>) -> Result<Approval, String> {
+    async fn answer(
+        &self,
+        id: ApprovalId,
+        settled: &mut tokio::sync::watch::Receiver<u64>,
+    ) -> Result<Approval, String> {
         loop {
             let found = self.store.approvals(ApprovalFilter::One(id)).await;
             match found.map(|mut approvals| approvals.pop()) {
@@ -128,7 +138,9 @@ impl Shared {
             Ok(_) => self.announce_settled(),
             // Somebody settled it in the same moment, or the end of its task did.
             Err(error) if error.kind == StoreErrorKind::Final => {}
-            Err(error) => tracing::warn!(error = %crate::error::chain(&error), "an approval could not be expired"),
+            Err(error) => {
+                tracing::warn!(error = %crate::error::chain(&error), "an approval could not be expired")
+            }
         }
     }
 }

@@ -78,9 +78,11 @@ impl Mission {
             Some(store) => store.clone(),
             None => {
                 let path = paths.database();
+                let opened = tokio::task::spawn_blocking(move || {
+                    crate::store::SqliteStore::open(&path, crate::store::OpenMode::Owner)
+                });
                 let opened =
-                    tokio::task::spawn_blocking(move || crate::store::SqliteStore::open(&path, crate::store::OpenMode::Owner));
-                let opened = opened.await.map_err(|error| Error::Internal(format!("the store failed: {error}")))?;
+                    opened.await.map_err(|error| Error::Internal(format!("the store failed: {error}")))?;
                 Arc::new(opened?)
             }
         };
@@ -306,7 +308,10 @@ impl Mission {
         if ended {
             Ok(())
         } else {
-            Err(Error::Internal(format!("agents did not end within {} s and were killed", END_DEADLINE.as_secs())))
+            Err(Error::Internal(format!(
+                "agents did not end within {} s and were killed",
+                END_DEADLINE.as_secs()
+            )))
         }
     }
 }
@@ -364,7 +369,10 @@ impl Shared {
     pub(super) async fn retry(&self, id: TaskId) -> Result<TaskId, Error> {
         let task = self.store.task(id).await?;
         if !task.status.is_final() {
-            return Err(Error::Invalid(format!("task {id} is {}; only a task that has ended can be retried", task.status)));
+            return Err(Error::Invalid(format!(
+                "task {id} is {}; only a task that has ended can be retried",
+                task.status
+            )));
         }
         let mut request = task.request;
         if request.deadline.is_some_and(|deadline| deadline <= self.now()) {
@@ -421,8 +429,7 @@ impl Shared {
         note: Option<String>,
     ) -> Result<(), Error> {
         let status = if approve { ApprovalStatus::Approved } else { ApprovalStatus::Rejected };
-        let change =
-            Change::SettleApproval { approval, status, by: by.to_owned(), note, at: self.now() };
+        let change = Change::SettleApproval { approval, status, by: by.to_owned(), note, at: self.now() };
         match self.apply(change).await {
             Ok(_) => {
                 self.announce_settled();

@@ -17,12 +17,13 @@ const SWEEP_DEADLINE: Duration = Duration::from_secs(15);
 /// Processes first: as long as one is alive it could write into a workspace that is being given away.
 pub(super) async fn recover(shared: &Shared) -> Result<(), Error> {
     let scope = shared.scope.clone();
-    let swept = tokio::task::spawn_blocking(move || {
-        missiond_process::tree::sweep(&scope, |_| false, SWEEP_DEADLINE)
-    })
-    .await
-    .map_err(|error| Error::Internal(format!("the sweep for leftover processes failed: {error}")))?
-    .map_err(|error| Error::Internal(format!("leftover processes of a dead owner could not be ended: {error}")))?;
+    let swept =
+        tokio::task::spawn_blocking(move || missiond_process::tree::sweep(&scope, |_| false, SWEEP_DEADLINE))
+            .await
+            .map_err(|error| Error::Internal(format!("the sweep for leftover processes failed: {error}")))?
+            .map_err(|error| {
+                Error::Internal(format!("leftover processes of a dead owner could not be ended: {error}"))
+            })?;
     if !swept.is_empty() {
         let text = format!("ended {} leftover processes of an earlier owner", swept.len());
         shared.note(None, None, EventBody::Warning { text }).await;

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use crate::control::{
-    Authority, Caller, ControlHandler, ControlServer, ErrorKind, ErrorReply, Explanation, GateHandler, GateRequest,
-    GateResponse, GateServer, MissionStatus, OwnerLock, Request, Response, ServerOptions, TaskCounts,
+    Authority, Caller, ControlHandler, ControlServer, ErrorKind, ErrorReply, Explanation, GateHandler,
+    GateRequest, GateResponse, GateServer, MissionStatus, OwnerLock, Request, Response, ServerOptions,
+    TaskCounts,
 };
 use crate::error::Error;
 use crate::ids::{Seq, SlotId};
@@ -90,7 +91,9 @@ impl GateHandler for Handler {
         let slot = slot.clone();
         Box::pin(async move {
             match request {
-                GateRequest::Judge { call, .. } => GateResponse::Verdict(self.shared.judge(&slot, *call).await),
+                GateRequest::Judge { call, .. } => {
+                    GateResponse::Verdict(self.shared.judge(&slot, *call).await)
+                }
                 GateRequest::Report { event } => {
                     self.shared.report(&slot, event);
                     GateResponse::Ok
@@ -177,7 +180,8 @@ impl Shared {
         let slots = self.store.slots().await?;
         let found = slots.into_iter().find(|found| found.config.id == *slot);
         let found = found.ok_or_else(|| Error::Missing(format!("there is no slot `{slot}`")))?;
-        let task = found.task.ok_or_else(|| Error::Missing(format!("no agent is at work in slot `{slot}`")))?;
+        let task =
+            found.task.ok_or_else(|| Error::Missing(format!("no agent is at work in slot `{slot}`")))?;
         self.cancel(task, &format!("its agent was ended by uid {}, pid {}", caller.uid, caller.pid)).await
     }
 
@@ -210,7 +214,10 @@ impl Shared {
 
 fn bounded(text: &str) -> Result<String, Error> {
     if text.len() > MAX_NOTE_BYTES {
-        return Err(Error::Invalid(format!("the text has {} bytes; {MAX_NOTE_BYTES} are the most", text.len())));
+        return Err(Error::Invalid(format!(
+            "the text has {} bytes; {MAX_NOTE_BYTES} are the most",
+            text.len()
+        )));
     }
     Ok(text.to_owned())
 }

@@ -8,7 +8,9 @@ use crate::control::SessionGuard;
 use crate::ids::{LeaseToken, SlotId, TaskId};
 use crate::mission::shared::{Occupied, Shared, unpoisoned};
 use crate::model::{AgentStatus, Decision, EventBody, ToolCall, Verdict, event_text};
-use crate::ports::{BoxFuture, Change, StoreError, StoreErrorKind, TurnControl, TurnError, TurnEvent, TurnSink};
+use crate::ports::{
+    BoxFuture, Change, StoreError, StoreErrorKind, TurnControl, TurnError, TurnEvent, TurnSink,
+};
 
 /// The longest text of a call's argument in an error.
 const MAX_ARGUMENT_BYTES: usize = 300;
@@ -144,7 +146,10 @@ fn turn_error(error: &StoreError) -> TurnError {
     match error.kind {
         // The task went to somebody else or is final: what this attempt says no longer counts.
         StoreErrorKind::Stale | StoreErrorKind::Final => TurnError::Cancelled,
-        _ => TurnError::Protocol(format!("what the agent does could not be recorded: {}", crate::error::chain(error))),
+        _ => TurnError::Protocol(format!(
+            "what the agent does could not be recorded: {}",
+            crate::error::chain(error)
+        )),
     }
 }
 

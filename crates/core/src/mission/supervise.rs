@@ -82,7 +82,8 @@ async fn step(shared: &Arc<Shared>, attempts: &mut JoinSet<()>) -> Result<State,
                 shared.apply(Change::RequeueTask { task, token: None, reason, at }).await.map(drop)
             }
             Decision::Fail { task, reason } => {
-                let ended = shared.apply(Change::EndTask { task, status: TaskStatus::Failed, reason, at }).await;
+                let ended =
+                    shared.apply(Change::EndTask { task, status: TaskStatus::Failed, reason, at }).await;
                 shared.interrupt(task, Interrupt::Ended);
                 shared.announce_settled();
                 // Whoever depends on it can be told at once.
@@ -118,7 +119,8 @@ async fn lease(
     task: TaskId,
     slot: &SlotId,
 ) -> Result<(), StoreError> {
-    let Some(slot) = state.slots.iter().map(|slot| &slot.config).find(|config| config.id == *slot).cloned() else {
+    let Some(slot) = state.slots.iter().map(|slot| &slot.config).find(|config| config.id == *slot).cloned()
+    else {
         return Ok(());
     };
     let at = shared.now();

@@ -73,7 +73,8 @@ pub struct SqliteStore {
 
 #[derive(Debug, Default)]
 struct Threads {
-    running: Vec<JoinHandle<()>>,
+    writer: Option<JoinHandle<()>>,
+    readers: Vec<JoinHandle<()>>,
     /// The poller ends when this is dropped.
     poller: Option<mpsc::Sender<()>>,
 }
@@ -111,7 +112,7 @@ impl SqliteStore {
         for _ in 0..READERS {
             let reader = store.reader()?;
             let jobs = store.reads.clone();
-            store.spawn("store-read", move || reader.run(&jobs))?;
+            store.start_reading("store-read", move || reader.run(&jobs))?;
         }
         Ok(store)
     }
@@ -124,11 +125,17 @@ impl SqliteStore {
     /// Ends the store: the transaction at hand is finished, whoever still waits gets [`StoreErrorKind::Closed`], and the
     /// threads are joined. Blocks for as long as that transaction takes. May be called again.
     pub fn close(&self) {
-        self.writes.close();
-        self.reads.close();
         let threads = std::mem::take(&mut *self.lock_threads());
         drop(threads.poller);
-        for thread in threads.running {
+        self.reads.close();
+        self.join(threads.readers);
+        // The writer's connection goes last: it moves the write-ahead log into the file, which a reader's would not.
+        self.writes.close();
+        self.join(threads.writer);
+    }
+
+    fn join(&self, threads: impl IntoIterator<Item = JoinHandle<()>>) {
+        for thread in threads {
             if thread.join().is_err() {
                 tracing::error!(path = %self.path.display(), "a thread of the store panicked");
             }
@@ -140,10 +147,12 @@ impl SqliteStore {
         newest_is.send_replace(read::newest(&conn, &self.path)?);
         let writer = Writer::new(conn, self.path.clone(), newest_is);
         let requests = self.writes.clone();
-        self.spawn("store-write", move || {
+        let thread = spawn("store-write", move || {
             let _closing = CloseOnDrop(&requests);
             writer.run(&requests);
-        })
+        })?;
+        self.lock_threads().writer = Some(thread);
+        Ok(())
     }
 
     fn start_poller(&self, newest_is: watch::Sender<Seq>) -> Result<(), StoreError> {
@@ -155,21 +164,16 @@ impl SqliteStore {
         newest_is.send_replace(reader.newest()?);
         let (poller, stop) = mpsc::channel();
         self.lock_threads().poller = Some(poller);
-        self.spawn("store-poll", move || poll(&reader, &newest_is, &stop))
+        self.start_reading("store-poll", move || poll(&reader, &newest_is, &stop))
     }
 
     fn reader(&self) -> Result<Reader, StoreError> {
         Ok(Reader::new(open::reader(&self.path)?, self.path.clone()))
     }
 
-    fn spawn(&self, name: &str, body: impl FnOnce() + Send + 'static) -> Result<(), StoreError> {
-        let spawned = thread::Builder::new().name(name.to_owned()).spawn(body);
-        let thread = spawned.map_err(|error| StoreError {
-            kind: StoreErrorKind::Io,
-            message: "a thread for the store could not be started; raise the limit on processes".to_owned(),
-            source: Some(Box::new(error)),
-        })?;
-        self.lock_threads().running.push(thread);
+    fn start_reading(&self, name: &str, body: impl FnOnce() + Send + 'static) -> Result<(), StoreError> {
+        let thread = spawn(name, body)?;
+        self.lock_threads().readers.push(thread);
         Ok(())
     }
 
@@ -246,6 +250,14 @@ impl Store for SqliteStore {
     fn newest(&self) -> watch::Receiver<Seq> {
         self.newest.clone()
     }
+}
+
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StoreError> {
+    thread::Builder::new().name(name.to_owned()).spawn(body).map_err(|error| StoreError {
+        kind: StoreErrorKind::Io,
+        message: "a thread for the store could not be started; raise the limit on processes".to_owned(),
+        source: Some(Box::new(error)),
+    })
 }
 
 /// Tells `newest` what other processes have written, until `stop` is dropped.

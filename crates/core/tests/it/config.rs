@@ -21,7 +21,8 @@ fn refused(text: &str) -> String {
 
 #[test]
 fn the_strongest_layer_wins_and_says_so() {
-    let (directory, mut sources) = project("[core]\nmax_concurrent_agents = 3\n[agent]\nturn_timeout = \"5m\"\n");
+    let (directory, mut sources) =
+        project("[core]\nmax_concurrent_agents = 3\n[agent]\nturn_timeout = \"5m\"\n");
     let user = directory.path().join("user.toml");
     std::fs::write(&user, "[core]\nmax_concurrent_agents = 2\ndefault_branch_prefix = \"agent\"\n").unwrap();
     sources.user_file = Some(user);
@@ -107,13 +108,17 @@ fn paths_are_expanded_and_an_unset_variable_is_named() {
 
 #[test]
 fn setting_a_key_keeps_everything_else() {
-    let (directory, sources) = project("# ours\n[core]\nmax_concurrent_agents = 3 # enough\n\n[[slot]]\nid = \"a\"\nagent = \"claude\"\n");
+    let (directory, sources) = project(
+        "# ours\n[core]\nmax_concurrent_agents = 3 # enough\n\n[[slot]]\nid = \"a\"\nagent = \"claude\"\n",
+    );
     let file = sources.project_file.clone().unwrap();
     set_in_file(&file, "core.max_concurrent_agents", "7").unwrap();
     set_in_file(&file, "agent.turn_timeout", "10m").unwrap();
     insta::assert_snapshot!(std::fs::read_to_string(&file).unwrap());
     let before = std::fs::read_to_string(&file).unwrap();
-    for (name, value) in [("core.nope", "1"), ("core.max_concurrent_agents", "0"), ("agent.turn_timeout", "x")] {
+    for (name, value) in
+        [("core.nope", "1"), ("core.max_concurrent_agents", "0"), ("agent.turn_timeout", "x")]
+    {
         set_in_file(&file, name, value).expect_err(name);
     }
     assert_eq!(std::fs::read_to_string(&file).unwrap(), before);

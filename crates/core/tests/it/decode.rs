@@ -23,7 +23,9 @@ fn in_a_line(item: &Decoded) -> String {
     match item {
         Decoded::Event(TurnEvent::Conversation(id)) => format!("conversation {id}"),
         Decoded::Event(TurnEvent::Text(text)) => format!("text {text:?}"),
-        Decoded::Event(TurnEvent::ToolCall(call)) => format!("call {} {} {:?}", call.id, call.tool, call.argument()),
+        Decoded::Event(TurnEvent::ToolCall(call)) => {
+            format!("call {} {} {:?}", call.id, call.tool, call.argument())
+        }
         Decoded::Event(TurnEvent::ToolResult { call, is_error, never_ran }) => {
             format!("result {call} error={is_error} never_ran={never_ran}")
         }
@@ -36,7 +38,8 @@ fn in_a_line(item: &Decoded) -> String {
 }
 
 fn recording(name: &str) -> String {
-    std::fs::read_to_string(format!("{}/tests/fixtures/headless/{name}.jsonl", env!("CARGO_MANIFEST_DIR"))).unwrap()
+    std::fs::read_to_string(format!("{}/tests/fixtures/headless/{name}.jsonl", env!("CARGO_MANIFEST_DIR")))
+        .unwrap()
 }
 
 #[test]
@@ -67,9 +70,13 @@ fn c8_every_way_of_reporting_failure_is_a_failure() {
             other => panic!("{other:?}"),
         }
     };
-    let check = |line: &str, expected: Option<&str>| assert_eq!(error_of(line).as_deref(), expected, "{line}");
+    let check =
+        |line: &str, expected: Option<&str>| assert_eq!(error_of(line).as_deref(), expected, "{line}");
     check(r#"{"type":"result","subtype":"success","is_error":false,"result":"ok"}"#, None);
-    check(r#"{"type":"result","subtype":"success","is_error":true,"result":"API Error: 400"}"#, Some("API Error: 400"));
+    check(
+        r#"{"type":"result","subtype":"success","is_error":true,"result":"API Error: 400"}"#,
+        Some("API Error: 400"),
+    );
     check(r#"{"type":"result","is_error":true}"#, Some("no reason given"));
     check(r#"{"type":"result","subtype":"error_max_turns","is_error":false}"#, Some("error_max_turns"));
     check(

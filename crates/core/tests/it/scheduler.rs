@@ -50,15 +50,14 @@ fn roles_agents_and_drivers_are_met() {
     review.request.role = "reviewer".parse().unwrap();
     other_agent.request.agent = Some("codex".parse().unwrap());
     let plan = plan(
-        &state(
-            vec![review.clone(), other_agent.clone()],
-            vec![slot("w", "worker"), slot("r", "reviewer")],
-        ),
+        &state(vec![review.clone(), other_agent.clone()], vec![slot("w", "worker"), slot("r", "reviewer")]),
         NOW,
     );
     assert!(plan.contains(&lease(&review, "r")), "{plan:?}");
-    let fails = |decision: &Decision| matches!(decision, Decision::Fail { task, reason } if *task == other_agent.id
-        && reason.contains("agent `codex`") && reason.contains("[[slot]]"));
+    let fails = |decision: &Decision| {
+        matches!(decision, Decision::Fail { task, reason } if *task == other_agent.id
+        && reason.contains("agent `codex`") && reason.contains("[[slot]]"))
+    };
     assert!(plan.iter().any(fails), "{plan:?}");
 }
 
@@ -80,7 +79,8 @@ fn the_cap_holds_and_a_held_slot_is_not_given_twice() {
 fn a_lease_that_ended_is_taken_back_and_one_that_goes_on_is_not() {
     let ended = running(task("ended"), "a", NOW);
     let going_on = running(task("going on"), "b", NOW + SignedDuration::from_millis(1));
-    let plan = plan(&state(vec![ended.clone(), going_on], vec![slot("a", "worker"), slot("b", "worker")]), NOW);
+    let plan =
+        plan(&state(vec![ended.clone(), going_on], vec![slot("a", "worker"), slot("b", "worker")]), NOW);
     assert_eq!(plan, [Decision::Requeue { task: ended.id }]);
 }
 
@@ -101,7 +101,10 @@ fn dependencies_are_waited_for_and_their_failure_is_passed_on() {
     for status in [TaskStatus::Failed, TaskStatus::Cancelled] {
         state.dependencies = HashMap::from([(first.id, status)]);
         let plan = plan(&state, NOW);
-        assert!(matches!(&plan[..], [Decision::Fail { reason, .. }] if reason.contains(status.as_str())), "{plan:?}");
+        assert!(
+            matches!(&plan[..], [Decision::Fail { reason, .. }] if reason.contains(status.as_str())),
+            "{plan:?}"
+        );
     }
 }
 

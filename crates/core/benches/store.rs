@@ -1,0 +1,243 @@
+//! The store beside bare SQLite doing the same work in the same run.
+//!
+//! `events`: many callers at once write one event each; the partner inserts the same rows in transactions of as many rows
+//! as there are callers. `submit_to_leased`: one caller submits a task and leases it; the partner makes the same rows in
+//! the same two transactions, the first one synced.
+#![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use criterion::{BenchmarkId, Criterion, Throughput};
+use jiff::{SignedDuration, Timestamp};
+use missiond_core::ports::{Change, Store};
+use missiond_core::store::{OpenMode, SqliteStore};
+use missiond_core::{EventBody, NewTask, SlotConfig, SlotId, TaskId};
+use rusqlite::{Connection, params};
+use tokio::runtime::Runtime;
+
+/// Enough to keep the writer busy; a project with its highest number of agents has so many.
+const CALLERS: [u64; 2] = [64, 500];
+const ROUNDS: usize = 9;
+const EVENTS_A_ROUND: u64 = 40_000;
+const TASKS_A_ROUND: u64 = 100;
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let mut criterion = Criterion::default().configure_from_args();
+    events(&mut criterion, &runtime);
+    latency(&mut criterion, &runtime);
+    criterion.final_summary();
+    ratios(&runtime);
+}
+
+fn events(criterion: &mut Criterion, runtime: &Runtime) {
+    let mut group = criterion.benchmark_group("events");
+    group.throughput(Throughput::Elements(1)).sample_size(10).measurement_time(Duration::from_secs(3));
+    for callers in CALLERS {
+        let directory = tempfile::tempdir().unwrap();
+        let store = open(directory.path());
+        group.bench_function(BenchmarkId::new("store", callers), |bencher| {
+            bencher.iter_custom(|count| store_events(runtime, &store, callers, count));
+        });
+        let bare = Bare::new(directory.path(), "bare.db");
+        group.bench_function(BenchmarkId::new("bare", callers), |bencher| {
+            bencher.iter_custom(|count| bare.events(callers, count));
+        });
+    }
+    group.finish();
+}
+
+fn latency(criterion: &mut Criterion, runtime: &Runtime) {
+    let mut group = criterion.benchmark_group("submit_to_leased");
+    group.sample_size(10).measurement_time(Duration::from_secs(3));
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    group
+        .bench_function("store", |bencher| bencher.iter_custom(|count| store_leases(runtime, &store, count)));
+    let bare = Bare::new(directory.path(), "bare.db");
+    group.bench_function("bare", |bencher| bencher.iter_custom(|count| bare.leases(count)));
+    group.finish();
+}
+
+/// Runs the partners in turn, so that whatever else the machine does falls on both, and compares the medians.
+fn ratios(runtime: &Runtime) {
+    for callers in CALLERS {
+        let directory = tempfile::tempdir().unwrap();
+        let store = open(directory.path());
+        let bare = Bare::new(directory.path(), "bare.db");
+        let (mine, partner) = in_turn(
+            || store_events(runtime, &store, callers, EVENTS_A_ROUND),
+            || bare.events(callers, EVENTS_A_ROUND),
+        );
+        let rate = |time: Duration| EVENTS_A_ROUND as f64 / time.as_secs_f64();
+        println!(
+            "events, {callers} callers: store {:.0}/s, bare {:.0}/s, ratio {:.2} (goal 0.5 and 10000/s)",
+            rate(mine),
+            rate(partner),
+            rate(mine) / rate(partner)
+        );
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let bare = Bare::new(directory.path(), "bare.db");
+    let (mine, partner) =
+        in_turn(|| store_leases(runtime, &store, TASKS_A_ROUND), || bare.leases(TASKS_A_ROUND));
+    let each = |time: Duration| time.as_secs_f64() * 1e6 / TASKS_A_ROUND as f64;
+    println!(
+        "submit to leased: store {:.0} us, bare {:.0} us, {:.2} times as long",
+        each(mine),
+        each(partner),
+        each(mine) / each(partner)
+    );
+}
+
+fn in_turn(
+    mut mine: impl FnMut() -> Duration,
+    mut partner: impl FnMut() -> Duration,
+) -> (Duration, Duration) {
+    let mut times = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        times.0.push(mine());
+        times.1.push(partner());
+    }
+    times.0.sort();
+    times.1.sort();
+    (times.0[ROUNDS / 2], times.1[ROUNDS / 2])
+}
+
+fn open(directory: &Path) -> Arc<SqliteStore> {
+    Arc::new(SqliteStore::open(directory.join("mission.db"), OpenMode::Owner).unwrap())
+}
+
+fn body() -> EventBody {
+    EventBody::ToolCalled {
+        call: "toolu_01A09q90qw90lq917835lq9".to_owned(),
+        tool: "Bash".to_owned(),
+        argument: "cargo nextest run -p missiond-core --no-fail-fast".to_owned(),
+    }
+}
+
+fn slot() -> SlotId {
+    "worker-1".parse().unwrap()
+}
+
+fn store_events(runtime: &Runtime, store: &Arc<SqliteStore>, callers: u64, count: u64) -> Duration {
+    runtime.block_on(async {
+        let left = Arc::new(AtomicU64::new(count));
+        let task = TaskId::generate();
+        let begun = Instant::now();
+        let mut running = tokio::task::JoinSet::new();
+        for _ in 0..callers {
+            let (store, left) = (store.clone(), left.clone());
+            running.spawn(async move {
+                while left
+                    .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1))
+                    .is_ok()
+                {
+                    let (bodies, at) = (vec![body()], Timestamp::now());
+                    store
+                        .apply(Change::Note { task: Some(task), slot: Some(slot()), bodies, at })
+                        .await
+                        .unwrap();
+                }
+            });
+        }
+        running.join_all().await;
+        begun.elapsed()
+    })
+}
+
+fn store_leases(runtime: &Runtime, store: &Arc<SqliteStore>, count: u64) -> Duration {
+    runtime.block_on(async {
+        let slots = vec![SlotConfig::new(slot(), "scripted".parse().unwrap())];
+        store.apply(Change::ConfigureSlots { slots, at: Timestamp::now() }).await.unwrap();
+        let mut spent = Duration::ZERO;
+        for _ in 0..count {
+            let (task, at) = (TaskId::generate(), Timestamp::now());
+            let until = at + SignedDuration::from_secs(60);
+            let begun = Instant::now();
+            store
+                .apply(Change::SubmitTask { id: task, request: Box::new(NewTask::new("fix it")), at })
+                .await
+                .unwrap();
+            let leased = store.apply(Change::LeaseTask { task, slot: slot(), at, until }).await.unwrap();
+            spent += begun.elapsed();
+            let token = leased.lease.unwrap().token;
+            let reason = "next".to_owned();
+            store.apply(Change::RequeueTask { task, token: Some(token), reason, at }).await.unwrap();
+        }
+        spent
+    })
+}
+
+/// SQLite without anything around it.
+struct Bare {
+    conn: Connection,
+}
+
+impl Bare {
+    fn new(directory: &Path, name: &str) -> Self {
+        let conn = Connection::open(directory.join(name)).unwrap();
+        conn.pragma_update(None, "journal_mode", "WAL").unwrap();
+        conn.pragma_update(None, "synchronous", "NORMAL").unwrap();
+        // The tables and indexes of the store.
+        conn.execute_batch(include_str!("../src/store/schema.sql")).unwrap();
+        Self { conn }
+    }
+
+    fn events(&self, size: u64, count: u64) -> Duration {
+        let (at, task) = (Timestamp::now().to_string(), TaskId::generate().to_string());
+        let body = serde_json::to_string(&body()).unwrap();
+        let mut insert = self
+            .conn
+            .prepare("INSERT INTO events (at, task, slot, body) VALUES (?1, ?2, 'worker-1', ?3)")
+            .unwrap();
+        let begun = Instant::now();
+        let mut left = count;
+        while left > 0 {
+            let rows = left.min(size);
+            self.conn.execute_batch("BEGIN IMMEDIATE").unwrap();
+            for _ in 0..rows {
+                insert.execute(params![at, task, body]).unwrap();
+            }
+            self.conn.execute_batch("COMMIT").unwrap();
+            left -= rows;
+        }
+        begun.elapsed()
+    }
+
+    fn leases(&self, count: u64) -> Duration {
+        let request = serde_json::to_string(&NewTask::new("fix it")).unwrap();
+        let at = Timestamp::now().to_string();
+        let event =
+            "INSERT INTO events (at, task, slot, body) VALUES (?1, ?2, NULL, '{\"kind\":\"task.leased\"}')";
+        let mut event = self.conn.prepare(event).unwrap();
+        let mut submit = self
+            .conn
+            .prepare("INSERT INTO tasks (id, request, status, submitted_at) VALUES (?1, ?2, 'queued', ?3)")
+            .unwrap();
+        let lease = "UPDATE tasks SET status = 'running', attempts = 1, lease_slot = 'worker-1', lease_token = 1, \
+             lease_until = ?2, started_at = ?2 WHERE id = ?1";
+        let mut lease = self.conn.prepare(lease).unwrap();
+        let free = "UPDATE tasks SET lease_slot = NULL, lease_token = NULL, lease_until = NULL WHERE id = ?1";
+        let mut free = self.conn.prepare(free).unwrap();
+        let mut spent = Duration::ZERO;
+        for _ in 0..count {
+            let task = TaskId::generate().to_string();
+            let begun = Instant::now();
+            self.conn.execute_batch("PRAGMA synchronous = FULL; BEGIN IMMEDIATE").unwrap();
+            submit.execute(params![task, request, at]).unwrap();
+            event.execute(params![at, task]).unwrap();
+            self.conn.execute_batch("COMMIT; PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE").unwrap();
+            lease.execute(params![task, at]).unwrap();
+            event.execute(params![at, task]).unwrap();
+            self.conn.execute_batch("COMMIT").unwrap();
+            spent += begun.elapsed();
+            free.execute([task]).unwrap();
+        }
+        spent
+    }
+}

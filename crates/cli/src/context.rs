@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use etcetera::BaseStrategy as _;
+use missiond_core::Error;
 use missiond_core::access::Access;
 use missiond_core::project::{Project, ProjectOptions};
 
@@ -25,6 +26,10 @@ impl Context {
     pub(crate) fn new(global: &Global) -> anyhow::Result<Self> {
         let here = std::env::current_dir().context("the working directory is gone")?;
         let directory = global.directory().map_or_else(|| here.clone(), |directory| here.join(directory));
+        if !directory.is_dir() {
+            let shown = missiond_core::text::escape_line(&directory.display().to_string());
+            return Err(Error::Missing(format!("there is no directory {shown}")).into());
+        }
         let options = ProjectOptions { user_file: user_file(), overrides: global.overrides().to_vec() };
         Ok(Self { format: global.format(), directory, options, any_json: global.any_json() })
     }

@@ -24,6 +24,13 @@ impl Exit {
     pub(crate) const INTERRUPTED: Self = Self(130);
 }
 
+impl Exit {
+    /// The way in which another `missiond` ended.
+    pub(crate) fn of_child(status: std::process::ExitStatus) -> Self {
+        status.code().and_then(|code| u8::try_from(code).ok()).map_or(Self::FAILURE, Self)
+    }
+}
+
 /// A command line that clap takes and we do not.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]

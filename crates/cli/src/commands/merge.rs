@@ -88,7 +88,7 @@ impl Diff {
                 if shown.diff.is_empty() {
                     remark("nothing was changed");
                 }
-                shown.diff.lines().try_for_each(|text| line(coloured(text)))
+                shown.diff.split_terminator('\n').try_for_each(|text| line(coloured(text)))
             })?;
         }
         if diff.truncated {

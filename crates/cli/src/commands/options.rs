@@ -43,12 +43,8 @@ pub(crate) struct TaskOptions {
 }
 
 impl TaskOptions {
-    /// A request for each prompt. `agent` is for those that name none.
-    pub(crate) async fn requests(
-        &self,
-        access: &Access,
-        agent: Option<AgentKind>,
-    ) -> anyhow::Result<Vec<NewTask>> {
+    /// Refuses what makes no sense, before anything is opened.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
         if self.prompts.iter().filter(|prompt| *prompt == "-").count() > 1 {
             return Err(UsageError("standard input can be read for one prompt only".to_owned()).into());
         }
@@ -56,6 +52,25 @@ impl TaskOptions {
             let text = "an issue names one branch; give each prompt its own command, or leave --issue out";
             return Err(UsageError(text.to_owned()).into());
         }
+        Ok(())
+    }
+
+    /// The agent that the tasks need, as far as the command line says it: the one that is named, or that of the task to
+    /// follow.
+    pub(crate) async fn agent_wanted(&self, access: &Access) -> anyhow::Result<Option<AgentKind>> {
+        match (&self.agent, &self.follow_up) {
+            (Some(agent), _) => Ok(Some(agent.clone())),
+            (None, Some(text)) => Ok(access.find_task(text).await?.request.agent),
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// A request for each prompt. `agent` is for those that name none.
+    pub(crate) async fn requests(
+        &self,
+        access: &Access,
+        agent: Option<AgentKind>,
+    ) -> anyhow::Result<Vec<NewTask>> {
         let mut template = NewTask::new(String::new());
         template.role = self.role.clone().unwrap_or_default();
         template.agent = self.agent.clone().or(agent);

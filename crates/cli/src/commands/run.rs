@@ -44,10 +44,13 @@ impl Run {
     pub(crate) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
         let Contain::None = self.contain;
         let format = context.stream_format();
-        let project = context.project()?;
+        self.task.check()?;
+        let (project, access) = context.access().await?;
         let mut signals = interrupts()?;
         let driver = self.task.driver.unwrap_or_default();
-        let mut session = Session::open(project, self.task.agent.clone(), driver).await?;
+        let agent = self.task.agent_wanted(&access).await?;
+        drop(access);
+        let mut session = Session::open(project, agent, driver).await?;
         let twice = pressed_twice(signals.clone());
         let outcome = tokio::select! {
             outcome = self.submit_and_wait(&mut session, format, &mut signals) => outcome,

@@ -71,6 +71,9 @@ struct Submitted {
 
 impl Task {
     pub(crate) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        if let Self::Submit(options) = &self {
+            options.check()?;
+        }
         let (_, access) = context.access().await?;
         match self {
             Self::Submit(options) => {

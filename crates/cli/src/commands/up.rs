@@ -15,7 +15,7 @@ use missiond_core::{AgentKind, DriverKind, Error, Mission};
 
 use crate::context::Context;
 use crate::exit::{Exit, TimeoutError};
-use crate::output::{GREEN, count, remark};
+use crate::output::{GREEN, RED, count, remark};
 use crate::session::{interrupts, mission_config};
 
 /// How long a mission in the background may take until it answers.
@@ -93,10 +93,11 @@ impl Up {
                     return Ok(Exit::OK);
                 }
                 let tail = missiond_core::text::escape(&tail(&log, before));
-                anyhow::bail!(
-                    "the mission in the background ended ({status}); {} says:\n{tail}",
-                    log.display()
-                );
+                let log = log.display();
+                remark(format!(
+                    "{RED}the mission in the background ended{RED:#} ({status}); {log} says:\n{tail}"
+                ));
+                return Ok(Exit::of_child(status));
             }
             let owner = OwnerLock::ownership(&project.paths).map_err(Error::from)?;
             if matches!(owner, Ownership::Held(Some(holder)) if holder.pid == child.id())

@@ -94,7 +94,8 @@ fn hook_judges_by_itself_without_a_mission() {
     let mut child = broken.spawn().unwrap();
     child.stdin.take().unwrap().write_all(b"not json").unwrap();
     assert_eq!(collect(child).code, 2);
-    assert_eq!(scene.run(&["hook", "no-such-event"]).code, 2);
+    assert_eq!(scene.run(&["hook", "--nonsense"]).code, 2);
+    assert_eq!(scene.run(&["hook"]).code, 2);
 }
 
 #[test]

@@ -13,7 +13,7 @@ fn demo_tells_the_whole_story_and_leaves_nothing() {
     fs::create_dir(&scratch).unwrap();
     let mut command = scene.command(&["demo"]);
     // Nothing but git: no home, no configuration, no terminal, no runtime directory.
-    command.env("TMPDIR", &scratch).env("HOME", "").env_remove("XDG_RUNTIME_DIR");
+    command.env("TMPDIR", &scratch).env_remove("HOME").env_remove("XDG_RUNTIME_DIR");
     let outcome = finish(command);
     assert_eq!(outcome.code, 0, "{outcome:#?}");
     let line = |word: &str, name: &str, rest: &str| {

@@ -21,10 +21,8 @@ fn answer_full_of_escape_sequences_is_printed_safely() {
         { "bash": format!("frobnicate {EVIL}") },
         { "say": format!("bye {EVIL}") },
     ]));
-    let mut run =
-        scene.command(&["run", "--agent", "scripted", &prompt, "--set", "security.approval_timeout=1s"]);
-    run.env("CLICOLOR_FORCE", "0");
-    let outcome = finish(run);
+    let outcome =
+        scene.run(&["run", "--agent", "scripted", &prompt, "--set", "security.approval_timeout=1s"]);
     assert_eq!(outcome.code, 0, "{outcome:#?}");
     assert_harmless(&outcome.out, "run");
     assert_harmless(&outcome.err, "run's remarks");

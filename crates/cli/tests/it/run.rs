@@ -4,7 +4,6 @@ use std::io::Write as _;
 use std::process::Stdio;
 use std::time::Instant;
 
-use missiond_testkit::processes::wait_until;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -141,13 +140,7 @@ fn interrupt_cancels_its_tasks_and_their_processes() {
         let child = scene.command(&["run", "--agent", "scripted", &long]).spawn().unwrap();
         let begun = Instant::now();
         let pid = child.id();
-        let running =
-            || scene.json(&["task", "list", "--status", "running"])[0]["id"].as_str().map(str::to_owned);
-        let task = wait_until(DEADLINE, "the task runs", running).unwrap();
-        wait_until(DEADLINE, "its agent works in a worktree", || {
-            (!scene.worktrees().is_empty()).then_some(())
-        })
-        .unwrap();
+        let task = scene.await_turn();
         send(pid, signal);
         let outcome = collect(child);
         outcome.assert(130, &["interrupted"]);
@@ -176,9 +169,7 @@ fn run_outlives_the_mission_that_it_went_through() {
     let up = scene.up();
     let prompt = script(&json!([{ "think_ms": 1500 }, { "say": "still here" }]));
     let child = scene.command(&["run", "--agent", "scripted", &prompt]).spawn().unwrap();
-    let running =
-        || scene.json(&["task", "list", "--status", "running"])[0]["id"].as_str().map(str::to_owned);
-    wait_until(DEADLINE, "the task runs", running).unwrap();
+    scene.await_turn();
     // The mission ends, the task goes back to the queue, and `run` opens a mission of its own for it.
     scene.ok(&["down"]);
     let outcome = collect(child);

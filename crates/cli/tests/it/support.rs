@@ -13,11 +13,11 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 /// How long anything here may take.
-pub const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A repository with one commit, and the surroundings of a command in it.
-pub struct Scene {
-    pub repo: Repo,
+pub(crate) struct Scene {
+    pub(crate) repo: Repo,
     home: PathBuf,
     runtime: PathBuf,
     bin: PathBuf,
@@ -25,14 +25,14 @@ pub struct Scene {
 
 /// What a command did.
 #[derive(Debug)]
-pub struct Outcome {
-    pub code: i32,
-    pub out: String,
-    pub err: String,
+pub(crate) struct Outcome {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Scene {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let repo = Repo::with_commit().unwrap();
         let (home, runtime, bin) = (repo.beside("home"), repo.beside("run"), repo.beside("bin"));
         for directory in [&home, &runtime, &bin] {
@@ -44,14 +44,14 @@ impl Scene {
     }
 
     /// With a configuration file in the project.
-    pub fn configured(config: &str) -> Self {
+    pub(crate) fn configured(config: &str) -> Self {
         let scene = Self::new();
         scene.repo.write(".missiond/config.toml", config).unwrap();
         scene
     }
 
     /// The command, not started yet.
-    pub fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_missiond"));
         command
             .args(args)
@@ -67,37 +67,37 @@ impl Scene {
         command
     }
 
-    pub fn run(&self, args: &[&str]) -> Outcome {
+    pub(crate) fn run(&self, args: &[&str]) -> Outcome {
         finish(self.command(args))
     }
 
     /// Runs a command that must succeed and gives its standard output.
-    pub fn ok(&self, args: &[&str]) -> String {
+    pub(crate) fn ok(&self, args: &[&str]) -> String {
         let outcome = self.run(args);
         assert_eq!(outcome.code, 0, "{args:?}: {outcome:#?}");
         outcome.out
     }
 
     /// Runs a command that must succeed and print one JSON document.
-    pub fn json(&self, args: &[&str]) -> Value {
+    pub(crate) fn json(&self, args: &[&str]) -> Value {
         let out = self.ok(&[args, &["--format", "json"]].concat());
         serde_json::from_str(&out).unwrap_or_else(|error| panic!("{args:?}: {error}: {out}"))
     }
 
     /// Starts the mission in the background; it is ended with the value.
-    pub fn up(&self) -> Up<'_> {
+    pub(crate) fn up(&self) -> Up<'_> {
         self.ok(&["up", "--detach", "--agent", "scripted"]);
         Up { scene: self }
     }
 
     /// Submits a task for the scripted agent and gives its id.
-    pub fn submit(&self, prompt: &str) -> String {
+    pub(crate) fn submit(&self, prompt: &str) -> String {
         let submitted = self.json(&["task", "submit", "--agent", "scripted", prompt]);
         submitted[0]["task"].as_str().unwrap().to_owned()
     }
 
     /// Waits until a task has this status.
-    pub fn await_status(&self, task: &str, status: &str) -> Value {
+    pub(crate) fn await_status(&self, task: &str, status: &str) -> Value {
         let what = format!("task {task} is {status}");
         wait_until(DEADLINE, &what, || {
             Some(self.json(&["task", "show", task])).filter(|task| task["status"] == status)
@@ -105,8 +105,18 @@ impl Scene {
         .unwrap()
     }
 
+    /// Waits until the agent of some task is in the middle of its turn, and gives the task's id.
+    pub(crate) fn await_turn(&self) -> String {
+        wait_until(DEADLINE, "an agent is at work", || {
+            let slots = self.json(&["agent", "list"]);
+            let busy = slots.as_array()?.iter().find(|slot| slot["status"] == "thinking")?;
+            busy["task"].as_str().map(str::to_owned)
+        })
+        .unwrap()
+    }
+
     /// Waits until a question is open.
-    pub fn await_approval(&self) -> Value {
+    pub(crate) fn await_approval(&self) -> Value {
         wait_until(DEADLINE, "a question is open", || {
             self.json(&["approvals"]).as_array().and_then(|approvals| approvals.first().cloned())
         })
@@ -114,19 +124,20 @@ impl Scene {
     }
 
     /// Every process that works in this scene's directories.
-    pub fn processes(&self) -> Vec<u32> {
+    pub(crate) fn processes(&self) -> Vec<u32> {
         let scratch = self.repo.path().parent().unwrap();
         working_below(scratch)
     }
 
     /// The names of the worktrees besides the main one.
-    pub fn worktrees(&self) -> Vec<String> {
+    pub(crate) fn worktrees(&self) -> Vec<String> {
         let listed = self.repo.git(&["worktree", "list", "--porcelain"]).unwrap();
         listed.lines().filter_map(|line| line.strip_prefix("worktree ")).skip(1).map(str::to_owned).collect()
     }
 
-    pub fn assert_nothing_left(&self) {
-        assert_eq!(self.worktrees(), Vec::<String>::new(), "no worktree is left");
+    pub(crate) fn assert_nothing_left(&self) {
+        let left = self.worktrees();
+        assert_eq!(left, Vec::<String>::new(), "no worktree is left: {}", self.run(&["events"]).out);
         wait_until(Duration::from_secs(5), "no process is left", || {
             Some(self.processes()).filter(Vec::is_empty)
         })
@@ -136,12 +147,12 @@ impl Scene {
 
 impl Outcome {
     /// Standard output and standard error, one after the other.
-    pub fn all(&self) -> String {
+    pub(crate) fn all(&self) -> String {
         format!("{}{}", self.out, self.err)
     }
 
     #[track_caller]
-    pub fn assert(&self, code: i32, in_error: &[&str]) {
+    pub(crate) fn assert(&self, code: i32, in_error: &[&str]) {
         assert_eq!(self.code, code, "{self:#?}");
         for text in in_error {
             assert!(self.err.contains(text), "{text:?} is missing: {self:#?}");
@@ -150,12 +161,12 @@ impl Outcome {
 }
 
 /// A mission in the background.
-pub struct Up<'a> {
+pub(crate) struct Up<'a> {
     scene: &'a Scene,
 }
 
 impl Up<'_> {
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         u32::try_from(self.scene.json(&["status"])["mission"]["pid"].as_u64().unwrap()).unwrap()
     }
 }
@@ -170,16 +181,16 @@ impl Drop for Up<'_> {
 }
 
 /// A script for the scripted agent.
-pub fn script(steps: &Value) -> String {
+pub(crate) fn script(steps: &Value) -> String {
     format!("script:{steps}")
 }
 
 /// Runs a command to its end, which must come before the deadline.
-pub fn finish(mut command: Command) -> Outcome {
+pub(crate) fn finish(mut command: Command) -> Outcome {
     collect(command.spawn().unwrap())
 }
 
-pub fn collect(mut child: Child) -> Outcome {
+pub(crate) fn collect(mut child: Child) -> Outcome {
     let read = |stream: Option<Box<dyn std::io::Read + Send>>| {
         std::thread::spawn(move || {
             let mut bytes = Vec::new();
@@ -199,12 +210,12 @@ pub fn collect(mut child: Child) -> Outcome {
 }
 
 /// Sends a signal to a process that this test started.
-pub fn send(pid: u32, signal: Signal) {
+pub(crate) fn send(pid: u32, signal: Signal) {
     kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), signal).unwrap();
 }
 
 /// Every process whose working directory lies below this one.
-pub fn working_below(directory: &Path) -> Vec<u32> {
+pub(crate) fn working_below(directory: &Path) -> Vec<u32> {
     let pids = fs::read_dir("/proc").unwrap().flatten();
     let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     pids.filter(|pid| {
@@ -215,7 +226,7 @@ pub fn working_below(directory: &Path) -> Vec<u32> {
 }
 
 /// A program of this machine that the tests need.
-pub fn program(name: &str) -> PathBuf {
+pub(crate) fn program(name: &str) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap();
     let found =
         std::env::split_paths(&path).map(|directory| directory.join(name)).find(|file| file.is_file());

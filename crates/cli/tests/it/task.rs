@@ -48,7 +48,7 @@ fn wait_and_cancel_reach_a_running_task() {
     let short = scene.submit("quick");
     scene.ok(&["task", "wait", &short]);
     let long = scene.submit(&script(&json!([{ "think_ms": 60_000 }])));
-    scene.await_status(&long, "running");
+    assert_eq!(scene.await_turn(), long);
     scene.run(&["task", "wait", &long, "--timeout", "200ms"]).assert(5, &["not every task was final"]);
     scene.ok(&["task", "cancel", &long]);
     assert_eq!(scene.json(&["task", "show", &long])["status"], "cancelled");

@@ -3,6 +3,7 @@
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "each test program uses a part of it")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
@@ -28,7 +29,10 @@ impl Project {
         let directory = repo.path().join(".missiond");
         std::fs::create_dir_all(&directory).unwrap();
         std::fs::write(directory.join("config.toml"), config).unwrap();
-        Self { repo, runtime: tempfile::tempdir().unwrap(), environment: Vec::new() }
+        let runtime = tempfile::tempdir().unwrap();
+        // A runtime directory that others can look into is refused, and one elsewhere is used.
+        std::fs::set_permissions(runtime.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
+        Self { repo, runtime, environment: Vec::new() }
     }
 
     /// Sets the environment that the program, and so the agent, gets besides the usual.

@@ -25,7 +25,10 @@ impl Gate for OnlyMarkdown {
             Ok(if is_markdown {
                 Verdict::new(Decision::Allow, Some("only-markdown".to_owned()), "Markdown may be written")
             } else {
-                Verdict::deny(format!("{} is not writing Markdown, which is all that this gate allows", call.tool))
+                Verdict::deny(format!(
+                    "{} is not writing Markdown, which is all that this gate allows",
+                    call.tool
+                ))
             })
         })
     }

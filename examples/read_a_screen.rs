@@ -12,10 +12,13 @@ fn main() -> Result<()> {
     let mut terminal = Terminal::new(Size::new(60, 16)?);
     let rule = "─".repeat(60);
 
-    let prompt = format!("\x1b[2J\x1b[H● Ready when you are.\r\n\r\n{rule}\r\n❯ \r\n{rule}\r\n  ? for shortcuts");
+    let prompt =
+        format!("\x1b[2J\x1b[H● Ready when you are.\r\n\r\n{rule}\r\n❯ \r\n{rule}\r\n  ? for shortcuts");
     show("an empty prompt box", &profile, &mut terminal, &prompt);
 
-    let draft = format!("\x1b[2J\x1b[H● Ready when you are.\r\n\r\n{rule}\r\n❯ fix the flaky te\r\n{rule}\r\n  ? for shortcuts");
+    let draft = format!(
+        "\x1b[2J\x1b[H● Ready when you are.\r\n\r\n{rule}\r\n❯ fix the flaky te\r\n{rule}\r\n  ? for shortcuts"
+    );
     show("somebody is typing", &profile, &mut terminal, &draft);
 
     let dialog = format!(

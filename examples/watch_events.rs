@@ -60,7 +60,9 @@ fn in_a_line(event: &Event) -> String {
     let more = match &event.body {
         EventBody::AgentText { text } => escape_line(text),
         EventBody::AgentStatus { status, evidence, .. } => format!("{status}: {}", escape_line(evidence)),
-        EventBody::ToolJudged { tool, decision, reason, .. } => format!("{tool} {decision}: {}", escape_line(reason)),
+        EventBody::ToolJudged { tool, decision, reason, .. } => {
+            format!("{tool} {decision}: {}", escape_line(reason))
+        }
         EventBody::WorkCommitted { branch, files, .. } => format!("{files} file(s) on {branch}"),
         EventBody::TaskFinished { status, .. } => status.to_string(),
         _ => String::new(),

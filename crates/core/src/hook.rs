@@ -60,7 +60,7 @@ impl Arguments {
         while let Some(arg) = args.next() {
             match arg.as_str() {
                 "--gate" => {
-                    parsed.gate = Some(args.next().ok_or("`--gate` needs the path of a socket")?.into())
+                    parsed.gate = Some(args.next().ok_or("`--gate` needs the path of a socket")?.into());
                 }
                 "--patience" => {
                     let seconds =
@@ -69,7 +69,7 @@ impl Arguments {
                         Duration::from_secs(seconds.ok_or("`--patience` needs a number of seconds")?);
                 }
                 event if parsed.event.is_empty() && !event.starts_with('-') => {
-                    parsed.event = event.to_owned()
+                    parsed.event = event.to_owned();
                 }
                 other => return Err(format!("unknown argument `{}`", crate::text::escape_line(other))),
             }

@@ -204,10 +204,8 @@ impl PtyAgent {
             EndReason::Complete => {
                 let answer =
                     if self.answer.is_empty() { end.answer.unwrap_or_default() } else { self.answer.clone() };
-                let mut outcome = TurnOutcome::default();
-                outcome.answer = answer;
-                outcome.conversation = Some(self.conversation.clone());
-                Ok(outcome)
+                let conversation = Some(self.conversation.clone());
+                Ok(TurnOutcome { answer, conversation, usage })
             }
             EndReason::Failed(message) => Err(TurnError::Agent { message, usage }),
             EndReason::Interrupted => {

@@ -139,7 +139,7 @@ impl Shared {
             // Somebody settled it in the same moment, or the end of its task did.
             Err(error) if error.kind == StoreErrorKind::Final => {}
             Err(error) => {
-                tracing::warn!(error = %crate::error::chain(&error), "an approval could not be expired")
+                tracing::warn!(error = %crate::error::chain(&error), "an approval could not be expired");
             }
         }
     }

@@ -97,11 +97,12 @@ async fn tell(session: &mut Session) -> anyhow::Result<Vec<Task>> {
     for request in scene::tasks() {
         let name = request.issue.clone().unwrap_or_default();
         let id = session.access().submit(request).await?;
-        line(format!("task      {name:<9} {FAINT}{}{FAINT:#}", id.short()))?;
+        let text = format!("task      {STRONG}{name:<9}{STRONG:#} {FAINT}{}{FAINT:#}", id.short());
+        watch.board.aside(|| line(text))?;
         story.name(id, &name);
         watch.add(id, format!("{name:<9}"));
     }
-    line("")?;
+    watch.board.aside(|| line(""))?;
     while let Some(event) = watch.next(session).await? {
         story.tell(&watch.board, &event, session).await?;
     }

@@ -76,9 +76,14 @@ impl Run {
             let name = head(&request.prompt);
             let id = session.access().submit(request).await?;
             match format {
-                Format::Table => line(format!("{STRONG}task {}{STRONG:#}  {name}", id.short()))?,
-                Format::Jsonl => line(to_json(&Line::Submitted { task: id }, false)?)?,
-                Format::Json => remark(format!("task {id}")),
+                Format::Table => {
+                    watch.board.aside(|| line(format!("{STRONG}task {}{STRONG:#}  {name}", id.short())))?;
+                }
+                Format::Jsonl => {
+                    let text = to_json(&Line::Submitted { task: id }, false)?;
+                    watch.board.aside(|| line(text))?;
+                }
+                Format::Json => watch.board.aside(|| remark(format!("task {id}"))),
             }
             watch.add(id, id.short());
         }
@@ -112,7 +117,10 @@ async fn follow(watch: &mut Watch, session: &mut Session, format: Format) -> any
                 let task = session.access().wait(id).await?;
                 match format {
                     Format::Table => watch.board.aside(|| line(format!("\n{}", finished_task(&task))))?,
-                    Format::Jsonl => line(to_json(&Line::Finished { task: &task }, false)?)?,
+                    Format::Jsonl => {
+                        let text = to_json(&Line::Finished { task: &task }, false)?;
+                        watch.board.aside(|| line(text))?;
+                    }
                     Format::Json => {}
                 }
             }

@@ -15,7 +15,7 @@ use crate::cli::Format;
 pub(crate) use json::to_json;
 pub(crate) use show::{approval, event_line, event_what, finished_task, head, task_detail};
 pub(crate) use style::{FAINT, GREEN, RED, STRONG, YELLOW, agent_style, status_style};
-pub(crate) use table::{Cell, Table};
+pub(crate) use table::{Cell, Table, cut, terminal_width};
 pub(crate) use time::{duration_ms, length, stamp};
 
 /// Prints a line of text, which must be escaped where it is not ours.

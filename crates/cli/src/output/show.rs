@@ -3,9 +3,7 @@
 use missiond_core::text::{escape, escape_line};
 use missiond_core::{Approval, ApprovalStatus, Event, EventBody, Task, TaskStatus};
 
-use crate::output::count;
-use crate::output::table::cut;
-use crate::output::{FAINT, GREEN, RED, STRONG, YELLOW, duration_ms, stamp, status_style};
+use crate::output::{FAINT, GREEN, RED, STRONG, YELLOW, count, cut, duration_ms, stamp, status_style};
 
 /// How much of a prompt stands for the whole in a list, in columns.
 const HEAD_COLUMNS: usize = 60;

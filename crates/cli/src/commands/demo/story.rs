@@ -11,8 +11,15 @@ use missiond_core::{Decision, Error, Event, EventBody, Seq, Task, TaskId, TaskSt
 
 use crate::commands::board::Board;
 use crate::commands::watch::question;
-use crate::output::{Cell, FAINT, GREEN, RED, STRONG, Table, YELLOW, count, event_what, line, status_style};
+use crate::output::{
+    Cell, FAINT, GREEN, RED, STRONG, Table, YELLOW, count, cut, event_what, line, status_style,
+    terminal_width,
+};
 use crate::session::Session;
+
+/// How wide the two words before the text are, and the least room that a remark behind it is worth.
+const LABELS: usize = 20;
+const LEAST_ASIDE: usize = 16;
 
 /// Who is who.
 #[derive(Debug, Default)]
@@ -28,14 +35,14 @@ impl Story {
     /// Tells an event, if it is one that a person would want to hear of, and answers a question.
     pub(super) async fn tell(&self, board: &Board, event: &Event, session: &Session) -> anyhow::Result<()> {
         let name = event.task.and_then(|task| self.names.get(&task)).map_or("", String::as_str);
-        let say = |style: Style, word: &str, text: &str| {
-            let text = format!("{style}{word:<9}{style:#} {STRONG}{name:<9}{STRONG:#} {text}");
-            board.aside(|| line(text.trim_end()))
+        let say = |style: Style, word: &str, text: &str, aside: &str| {
+            let text = told(style, word, name, text, aside);
+            board.aside(|| line(text))
         };
         match &event.body {
             EventBody::ToolJudged { tool, argument, decision: Decision::Deny, reason, .. } => {
                 let call = format!("{} `{}`", escape_line(tool), escape_line(argument));
-                say(RED, "denied", &format!("{call}  {FAINT}{}{FAINT:#}", escape_line(reason)))
+                say(RED, "denied", &call, &escape_line(reason))
             }
             EventBody::ApprovalOpened { approval, .. } => {
                 let Some(asked) = question(session, *approval).await? else { return Ok(()) };
@@ -43,25 +50,21 @@ impl Story {
                     format!("{} `{}`", escape_line(&asked.call.tool), escape_line(&asked.call.argument()));
                 let why =
                     format!("{} risk: {}", asked.verdict.risk.as_str(), escape_line(&asked.verdict.reason));
-                say(YELLOW, "asked", &format!("{call}  {FAINT}{why}{FAINT:#}"))?;
+                say(YELLOW, "asked", &call, &why)?;
                 let note = "the demo answers in your place".to_owned();
                 session.access().settle(asked.id, true, Some(note)).await?;
-                let answer = format!("{call}  {FAINT}by the demo, in your place{FAINT:#}");
-                say(GREEN, "approved", &answer)
+                say(GREEN, "approved", &call, "by the demo, in your place")
             }
             EventBody::WorkCommitted { branch, commit, files } => {
                 let commit = escape_line(commit.get(..12).unwrap_or(commit));
-                say(
-                    Style::new(),
-                    "committed",
-                    &format!("{commit} on {}, {}", escape_line(branch), count(u64::from(*files), "file")),
-                )
+                let files = count(u64::from(*files), "file");
+                say(Style::new(), "committed", &format!("{commit} on {}, {files}", escape_line(branch)), "")
             }
             EventBody::TaskFinished { status, reason } => {
                 let reason = reason.as_deref().map(escape_line).unwrap_or_default();
-                say(status_style(*status), status.as_str(), &reason)
+                say(status_style(*status), status.as_str(), &reason, "")
             }
-            EventBody::Warning { text } => say(YELLOW, "warning", &escape_line(text)),
+            EventBody::Warning { text } => say(YELLOW, "warning", &escape_line(text), ""),
             _ => Ok(()),
         }
     }
@@ -80,9 +83,7 @@ impl Story {
 /// Merges one task's branch and says what became of it; whether it went in.
 pub(super) async fn merge_one(workspaces: &GitWorkspaces, task: &Task) -> anyhow::Result<bool> {
     let name = escape_line(task.request.issue.as_deref().unwrap_or_default());
-    let say = |style: Style, word: &str, text: &str| {
-        line(format!("{style}{word:<9}{style:#} {STRONG}{name:<9}{STRONG:#} {text}"))
-    };
+    let say = |style: Style, word: &str, text: &str| line(told(style, word, &name, text, ""));
     let (Some(workspace), TaskStatus::Done) = (&task.workspace, task.status) else {
         say(YELLOW, "unmerged", &format!("the task is {}", task.status))?;
         return Ok(false);
@@ -100,6 +101,20 @@ pub(super) async fn merge_one(workspaces: &GitWorkspaces, task: &Task) -> anyhow
             Ok(false)
         }
     }
+}
+
+/// One line of the story, as wide as the terminal.
+fn told(style: Style, word: &str, name: &str, text: &str, aside: &str) -> String {
+    let room = terminal_width().map(|width| width.saturating_sub(LABELS));
+    let text = room.map_or_else(|| text.to_owned(), |room| cut(text, room));
+    let left = room.map(|room| room.saturating_sub(text.chars().count() + 2));
+    let aside = match left {
+        Some(left) if left < LEAST_ASIDE => String::new(),
+        Some(left) => cut(aside, left),
+        None => aside.to_owned(),
+    };
+    let line = format!("{style}{word:<9}{style:#} {STRONG}{name:<9}{STRONG:#} {text}");
+    if aside.is_empty() { line } else { format!("{line}  {FAINT}{aside}{FAINT:#}") }
 }
 
 /// The events that tell the story, as a table.

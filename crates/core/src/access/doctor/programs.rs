@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use missiond_process::{Environment, SpawnSpec};
+use missiond_process::{Environment, RunError, SpawnError, SpawnSpec};
 
 use crate::access::doctor::Finding;
 use crate::agents::AgentProfile;
@@ -70,6 +70,9 @@ async fn version_of(program: String) -> Result<String, String> {
             Ok(crate::text::escape_line(missiond_process::text::truncate(line, 200)))
         }
         Ok(Ok(finished)) => Err(format!("`--version` ended with {}", finished.exit)),
+        Ok(Err(RunError::Spawn(SpawnError::NotFound { program, .. }))) => {
+            Err(format!("`{}` was not found on PATH", program.display()))
+        }
         Ok(Err(error)) => Err(crate::error::chain(&error)),
         Err(error) => Err(format!("asking for the version failed: {error}")),
     }

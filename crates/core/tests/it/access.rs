@@ -1,0 +1,159 @@
+//! Naming things by parts of their ids, and reaching a project that nobody owns.
+
+use missiond_core::access::{Access, AccessError, AccessErrorKind, find, seats_for, workspace_request};
+use missiond_core::project::{Project, ProjectOptions};
+use missiond_core::{DriverKind, ErrorKind, NewTask, Seq, Task, TaskId, TaskStatus};
+
+fn id(text: &str) -> TaskId {
+    text.parse().unwrap()
+}
+
+const FIRST: &str = "01890000-0000-7000-8000-0000000000aa";
+const SECOND: &str = "01890000-0000-7000-8000-0000000000bb";
+const THIRD: &str = "01890001-0000-7000-8000-00aa000000cc";
+
+#[test]
+fn find_takes_what_no_other_has() {
+    let all = [(id(FIRST), "first"), (id(SECOND), "second"), (id(THIRD), "third\nline")];
+    let check = |text: &str, expected: Result<&str, (ErrorKind, &[&str])>| match (
+        find("task", text, all),
+        expected,
+    ) {
+        (Ok(found), Ok(expected)) => assert_eq!(found, id(expected), "{text}"),
+        (Err(error), Err((kind, said))) => {
+            assert_eq!(error.kind(), kind, "{text}");
+            for part in said {
+                assert!(error.to_string().contains(part), "{text}: {part:?} in {error}");
+            }
+        }
+        (found, expected) => panic!("{text}: {found:?} instead of {expected:?}"),
+    };
+    check(FIRST, Ok(FIRST));
+    check(&FIRST.to_uppercase(), Ok(FIRST));
+    check("bb", Ok(SECOND));
+    check("01890001", Ok(THIRD));
+    check("0189-0001", Ok(THIRD));
+    // The short form is the last twelve digits, and a beginning of it counts.
+    check("00aa0000", Ok(THIRD));
+    check("018900", Err((ErrorKind::Invalid, &["ambiguous", FIRST, SECOND, THIRD, "(third)"])));
+    check("", Err((ErrorKind::Missing, &["no task"])));
+    check("xyz", Err((ErrorKind::Missing, &["`xyz`"])));
+    check("\u{1b}[2J", Err((ErrorKind::Missing, &["\\u{1b}"])));
+    check("ffff", Err((ErrorKind::Missing, &["`ffff`"])));
+}
+
+#[test]
+fn find_names_a_bounded_number_of_candidates() {
+    let many: Vec<TaskId> = (0..1000).map(|_| TaskId::generate()).collect();
+    let error = find("task", "0", many.iter().map(|id| (*id, "x"))).unwrap_err().to_string();
+    assert!(error.contains("more") && error.len() < 1000, "{error}");
+}
+
+struct Scene {
+    directory: tempfile::TempDir,
+}
+
+impl Scene {
+    fn new(config: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let git = |args: &[&str]| {
+            let mut git = std::process::Command::new("git");
+            git.args(["-c", "user.name=T", "-c", "user.email=t@example.com"]).args(args);
+            git.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
+            assert!(git.current_dir(directory.path()).output().unwrap().status.success(), "{args:?}");
+        };
+        git(&["init", "-q", "-b", "main"]);
+        git(&["commit", "-q", "--allow-empty", "-m", "Begin"]);
+        std::fs::create_dir(directory.path().join(".missiond")).unwrap();
+        std::fs::write(directory.path().join(".missiond/config.toml"), config).unwrap();
+        Self { directory }
+    }
+
+    fn project(&self) -> Project {
+        Project::discover(self.directory.path(), &ProjectOptions::default()).unwrap()
+    }
+}
+
+fn kind(error: &AccessError) -> AccessErrorKind {
+    error.kind()
+}
+
+#[tokio::test]
+async fn project_without_an_owner_is_read_and_written_all_the_same() {
+    let scene = Scene::new("[[slot]]\nid = \"one\"\nagent = \"scripted\"\n");
+    let project = scene.project();
+    let access = Access::open(&project).await.unwrap();
+    assert!(!access.is_running());
+    assert_eq!(access.tasks(&[], None).await.unwrap(), []);
+    assert_eq!(access.newest().await.unwrap(), Seq(0));
+
+    let first = access.submit(NewTask::new("do it")).await.unwrap();
+    // What was opened before there was a store knows of none; opened again, it does.
+    let access = Access::open(&project).await.unwrap();
+    assert_eq!(access.task(first).await.unwrap().status, TaskStatus::Queued);
+    assert_eq!(access.find_task(&first.short()).await.unwrap().id, first);
+    let mut events = access.events(Seq(0), false).await.unwrap();
+    assert_eq!(events.next().await.unwrap().unwrap().seq, Seq(1));
+    assert!(events.next().await.unwrap().is_none());
+
+    let missing = access.wait(first).await.unwrap_err();
+    assert!(matches!(missing, AccessError::NotRunning { .. }), "{missing}");
+    assert_eq!(kind(&missing), AccessErrorKind::Core(ErrorKind::Missing));
+    access.cancel(first, "no longer wanted").await.unwrap();
+    let again = access.cancel(first, "twice").await.unwrap_err();
+    assert_eq!(kind(&again), AccessErrorKind::Core(ErrorKind::Conflict));
+    let second = access.retry(first).await.unwrap();
+    assert_eq!(access.task(second).await.unwrap().request.prompt, "do it");
+
+    let empty = access.submit(NewTask::new(" ")).await.unwrap_err();
+    assert_eq!(kind(&empty), AccessErrorKind::Core(ErrorKind::Invalid));
+    let mut other = NewTask::new("x");
+    other.role = "painter".parse().unwrap();
+    let unservable = access.submit(other).await.unwrap_err();
+    assert_eq!(kind(&unservable), AccessErrorKind::Core(ErrorKind::Missing));
+}
+
+#[test]
+fn slots_are_made_for_whoever_waits() {
+    let scene = Scene::new("[core]\nmax_concurrent_agents = 2\n");
+    let config = scene.project().mission_config().unwrap();
+    let scripted = "scripted".parse().unwrap();
+    let waiting = |agent: &str, driver: Option<DriverKind>| {
+        let mut request = NewTask::new("x");
+        request.agent = Some(agent.parse().unwrap());
+        request.driver = driver;
+        Task::queued(TaskId::generate(), request, jiff::Timestamp::now())
+    };
+    let ids = |waiting: &[Task]| -> Vec<String> {
+        let slots = seats_for(&config, Some(&scripted), DriverKind::Headless, waiting).unwrap();
+        slots.iter().map(|slot| slot.id.to_string()).collect()
+    };
+    assert_eq!(ids(&[]), ["scripted-1", "scripted-2"]);
+    assert_eq!(ids(&[waiting("scripted", None)]), ["scripted-1", "scripted-2"]);
+    // Without a slot for it, a task that somebody queued for another agent would be failed.
+    let both =
+        [waiting("claude", None), waiting("claude", Some(DriverKind::Pty)), waiting("unheard-of", None)];
+    let expected = ["scripted-1", "scripted-2", "claude-1", "claude-2", "claude-pty-1", "claude-pty-2"];
+    assert_eq!(ids(&both), expected);
+    let unknown = "unheard-of".parse().unwrap();
+    let error = seats_for(&config, Some(&unknown), DriverKind::Headless, &[]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Missing);
+
+    let configured = Scene::new("[[slot]]\nid = \"one\"\nagent = \"scripted\"\n");
+    let config = configured.project().mission_config().unwrap();
+    let slots = seats_for(&config, Some(&scripted), DriverKind::Headless, &both).unwrap();
+    assert_eq!(slots.len(), 1, "what is configured is what there is");
+}
+
+#[test]
+fn workspace_is_named_by_the_pattern() {
+    let scene = Scene::new(
+        "[worktree]\nbase_path = \"trees\"\nnaming_pattern = \"x-{issue_id}-{repo}\"\n[core]\ndefault_branch_prefix = \"fix\"\n",
+    );
+    let project = scene.project();
+    let request = workspace_request(&project.settings, project.root(), "42");
+    let repository = project.root().file_name().unwrap().to_str().unwrap();
+    assert_eq!(request.name, format!("x-42-{repository}"));
+    assert_eq!(request.branch, "fix/42");
+    assert_eq!(request.path, project.root().join("trees").join(&request.name));
+}

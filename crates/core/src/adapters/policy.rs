@@ -32,6 +32,8 @@ const LONGEST_HOOK_SECONDS: u32 = 2_147_000;
 pub struct PolicyGate {
     policies: Arc<Policies>,
     home: Option<PathBuf>,
+    /// Directories besides the workspace that an agent may use like it.
+    open: Vec<PathBuf>,
     protected: Vec<PathBuf>,
 }
 
@@ -60,22 +62,26 @@ impl PolicyGate {
                 Policy::parse(&text, &format!("[policy] of {origin}"), Layer::Project).map_err(unusable)?,
             );
         }
-        Ok(Self::new(
+        let mut gate = Self::new(
             Policies::new(layers).map_err(unusable)?,
             vec![paths.state_dir(), paths.runtime_dir().to_owned()],
-        ))
+        );
+        gate.open.push(settings.shared_directory.clone());
+        Ok(gate)
     }
 
     /// A gate over policies that are at hand; `protected` are directories that no agent may touch.
     pub fn new(policies: Policies, protected: Vec<PathBuf>) -> Self {
-        Self { policies: Arc::new(policies), home: std::env::var_os("HOME").map(PathBuf::from), protected }
+        let home = std::env::var_os("HOME").map(PathBuf::from);
+        let open = vec![std::env::temp_dir(), PathBuf::from("/tmp"), PathBuf::from("/var/tmp")];
+        Self { policies: Arc::new(policies), home, open, protected }
     }
 
     /// Judges without a runtime. Blocks while it looks at the file system.
     pub fn judge_blocking(&self, call: &ToolCall, seat: &Seat) -> Verdict {
         let mut surroundings = Surroundings::new(&seat.workspace, &seat.project);
         surroundings.home.clone_from(&self.home);
-        surroundings.temp_dirs = vec![std::env::temp_dir(), PathBuf::from("/tmp"), PathBuf::from("/var/tmp")];
+        surroundings.temp_dirs.clone_from(&self.open);
         surroundings.protected.clone_from(&self.protected);
         surroundings.own_pids = vec![std::process::id()];
         surroundings.can_ask = seat.can_ask;

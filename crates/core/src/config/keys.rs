@@ -59,14 +59,14 @@ pub const KEYS: &[Key] = &[
         "agent.shared_directory",
         Kind::Path,
         Some("\".missiond/shared\""),
-        "A directory that all agents of the project may read.",
+        "A directory that all agents of the project may read and write, told to them as MISSIOND_SHARED_DIRECTORY.",
     ),
     key("agent.turn_timeout", Kind::Duration(366), Some("\"30m\""), "How long one turn may take."),
     key(
         "core.auto_cleanup_days",
         Kind::Integer(0, 3650),
         Some("30"),
-        "How many days the record of a finished task is kept by cleanup.",
+        "How many days the record of a finished task is kept by cleanup. Reserved: nothing reads it yet.",
     ),
     key(
         "core.default_branch_prefix",
@@ -84,7 +84,7 @@ pub const KEYS: &[Key] = &[
         "github.api_token_env",
         Kind::Text,
         Some("\"GITHUB_TOKEN\""),
-        "The environment variable that holds the token for GitHub.",
+        "The environment variable that holds the token for GitHub. Reserved: nothing reads it yet.",
     ),
     key("github.default_owner", Kind::Text, None, "The owner of repositories that are named without one."),
     key("github.default_repo", Kind::Text, None, "The repository of issues that are named by number."),
@@ -93,14 +93,14 @@ pub const KEYS: &[Key] = &[
         // What agents can be told to wait for a hook is limited; Claude Code's timer overflows after 24 days.
         Kind::Duration(14),
         Some("\"1h\""),
-        "How long a question waits for a person before it counts as a no.",
+        "How long a question waits for a person before it counts as a no. Reserved: nothing reads it yet. Reserved: nothing reads it yet.",
     ),
     key("security.audit_log_path", Kind::Path, None, "Where the audit log is written."),
     key(
         "security.default_policy",
         Kind::Word(&["read-only", "strict", "standard", "permissive"]),
         Some("\"standard\""),
-        "The preset beneath the rules of the policy file.",
+        "The preset beneath the rules of the policy file. Reserved: nothing reads it yet.",
     ),
     key(
         "security.enable_hooks",
@@ -112,7 +112,7 @@ pub const KEYS: &[Key] = &[
         "worktree.auto_fetch",
         Kind::Bool,
         Some("true"),
-        "Whether a workspace begins from a freshly fetched base.",
+        "Whether a workspace begins from a freshly fetched base. Reserved: nothing reads it yet.",
     ),
     key("worktree.base_path", Kind::Path, Some("\"../\""), "The directory in which workspaces are made."),
     key(

@@ -16,6 +16,8 @@ pub struct Settings {
     pub communication_timeout: Duration,
     /// The agent kind of tasks that name none, when no slot is configured.
     pub default_agent: Option<AgentKind>,
+    /// A directory that all agents of the project may read and write, absolute.
+    pub shared_directory: PathBuf,
     /// How long one turn may take.
     pub turn_timeout: Duration,
     /// What the branches of agents begin with, before a slash.
@@ -51,6 +53,8 @@ impl Settings {
         let duration =
             |name: &str| text(name).and_then(keys::parse_duration).unwrap_or(Duration::from_secs(30));
         let base = expand("worktree.base_path", text("worktree.base_path").unwrap_or("../"), variable)?;
+        let shared = text("agent.shared_directory").unwrap_or(".missiond/shared");
+        let shared = expand("agent.shared_directory", shared, variable)?;
         let default_agent = match config.get("agent.default") {
             None => None,
             Some(entry) => Some(entry.value.as_str().unwrap_or_default().parse().map_err(
@@ -65,6 +69,7 @@ impl Settings {
         Ok(Self {
             communication_timeout: duration("agent.communication_timeout"),
             default_agent,
+            shared_directory: lexical(&root.join(shared)),
             turn_timeout: duration("agent.turn_timeout"),
             branch_prefix: text("core.default_branch_prefix").unwrap_or("feature").to_owned(),
             max_concurrent_agents: config

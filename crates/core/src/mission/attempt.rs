@@ -225,6 +225,10 @@ impl Attempt {
         );
         start.args.clone_from(&self.slot.args);
         start.reports = Some(reports);
+        let shared_directory = &shared.config.settings.shared_directory;
+        std::fs::create_dir_all(shared_directory)
+            .map_err(|error| broken(format!("{}: {error}", shared_directory.display())))?;
+        start.env.push(("MISSIOND_SHARED_DIRECTORY".to_owned(), shared_directory.clone().into()));
         if let Some(earlier) = self.task.request.follow_up {
             let earlier = shared.store.task(earlier).await.map_err(|error| broken(error.to_string()))?;
             start.conversation = earlier.conversation;

@@ -75,9 +75,10 @@ async fn step(shared: &Arc<Shared>, attempts: &mut JoinSet<()>) -> Result<State,
         let at = shared.now();
         let outcome = match decision {
             Decision::Lease { task, slot } => lease(shared, attempts, &state, task, &slot).await,
+            // The holder is one of ours and could not renew in time: the task stays its own until its processes are
+            // gone, so that there are never two live attempts. Its end wakes this loop.
+            Decision::Requeue { task } if shared.interrupt(task, Interrupt::LeaseLost).is_some() => Ok(()),
             Decision::Requeue { task } => {
-                // If the holder is one of ours that could not renew in time, it must not go on beside the next.
-                shared.interrupt(task, Interrupt::LeaseLost);
                 let reason = "its lease ended without being renewed".to_owned();
                 shared.apply(Change::RequeueTask { task, token: None, reason, at }).await.map(drop)
             }

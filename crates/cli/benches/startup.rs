@@ -197,7 +197,8 @@ fn print(samples: &str) {
             .filter_map(|line| {
                 let mut cells = line.split('\t');
                 (cells.next()? == figure)
-                    .then(|| (cells.next().unwrap().parse().unwrap(), cells.next().unwrap().parse().unwrap()))
+                    .then(|| [(); 2].map(|()| cells.next().unwrap().parse::<u64>().unwrap()))
+                    .map(Into::into)
             })
             .unzip();
         ours.sort_unstable();

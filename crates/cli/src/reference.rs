@@ -56,14 +56,16 @@ fn about(command: &Command) -> String {
     command.get_long_about().or_else(|| command.get_about()).map(ToString::to_string).unwrap_or_default()
 }
 
+/// The paragraphs of a help text. clap takes the full stop off the first one.
 fn paragraph(text: &str) -> String {
+    let paragraphs: Vec<String> =
+        text.trim().split("\n\n").filter(|part| !part.is_empty()).map(sentence).collect();
+    if paragraphs.is_empty() { String::new() } else { format!("\n{}\n", paragraphs.join("\n\n")) }
+}
+
+fn sentence(text: &str) -> String {
     let text = text.trim();
-    let stop = if text.ends_with(['.', ':']) { "" } else { "." };
-    if text.is_empty() {
-        String::new()
-    } else {
-        format!("\n{}{stop}\n", text.replacen("\n\n", ".\n\n", usize::from(!text.contains(".\n\n"))))
-    }
+    if text.is_empty() || text.ends_with(['.', ':']) { text.to_owned() } else { format!("{text}.") }
 }
 
 fn argument(arg: &Arg) -> String {
@@ -78,7 +80,7 @@ fn argument(arg: &Arg) -> String {
         (Some(short), None) => format!("-{short} {value}"),
         (None, None) => value,
     };
-    let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+    let help = arg.get_help().map(|help| sentence(&help.to_string())).unwrap_or_default();
     let choices: Vec<String> = arg
         .get_possible_values()
         .iter()

@@ -82,6 +82,9 @@ const TOOLS: &[(&str, Kind, &[&str])] = &[
     ("EnterPlanMode", Kind::Bookkeeping, &[]),
     ("ExitPlanMode", Kind::Person, &["exit_plan_mode"]),
     ("AskUserQuestion", Kind::Person, &[]),
+    // Not an agent's own tool: what an orchestrator calls a question on the agent's screen that no tool call caused, such
+    // as whether a folder is trusted.
+    ("Dialog", Kind::Person, &[]),
     // Known by name so that a rule can name them, and so that a misspelling is noticed. What they do depends on
     // more than their arguments, so that they are asked like an unknown tool.
     ("CronCreate", Kind::Unknown, &[]),

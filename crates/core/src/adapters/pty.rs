@@ -189,7 +189,7 @@ impl PtyAgent {
             self.follow(sink).await?;
             match step {
                 Some(TurnStep::Status(status)) => {
-                    let evidence = self.agent.observe().explain();
+                    let evidence = self.agent.observe().explain().trim_end().replace('\n', "; ");
                     self.status(sink, agent_status(status), evidence).await?;
                 }
                 Some(TurnStep::NeedsAnswer(dialog)) => self.answer_dialog(&dialog, sink).await?,

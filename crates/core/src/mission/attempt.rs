@@ -193,6 +193,7 @@ impl Attempt {
         );
         let occupied = Occupied {
             seat,
+            pid: Arc::default(),
             reports: tokio::sync::broadcast::Sender::new(REPORTS),
             verdicts: Arc::new(Mutex::new(HashMap::new())),
             interrupted: self.interrupted.clone(),

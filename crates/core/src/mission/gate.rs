@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::ids::{ApprovalId, SlotId};
-use crate::mission::shared::{Occupied, Shared, unpoisoned};
-use crate::model::{Approval, ApprovalStatus, Decision, EventBody, ToolCall, Verdict, event_text};
+use crate::mission::shared::{Interrupt, Occupied, Shared, unpoisoned};
+use crate::model::{AgentStatus, Approval, ApprovalStatus, Decision, EventBody, ToolCall, Verdict, event_text};
 use crate::ports::{ApprovalFilter, Change, StoreErrorKind};
 
 /// How long the judge may take before the call counts as denied.
@@ -87,30 +88,54 @@ impl Shared {
         if let Err(error) = self.apply(Change::OpenApproval { approval: Box::new(approval) }).await {
             return Verdict::deny(format!("nobody could be asked: {}", crate::error::chain(&error)));
         }
+        let question = format!("approval {id} waits: {} {}", call.tool, call.argument());
+        self.show(occupied, AgentStatus::Confirming, &question).await;
         // If the asker is dropped while it waits, the question must not stay open.
         let mut unasked = Unasked { shared: self, approval: Some(id) };
         let mut interrupted = occupied.interrupted.clone();
         let clock = self.config.ports.clock.clone();
-        let ended_by = tokio::select! {
-            answer = self.answer(id, &mut settled) => {
-                unasked.approval = None;
-                return match answer {
-                    Ok(approval) => answered(verdict, &approval),
-                    Err(reason) => Verdict { decision: Decision::Deny, reason, ..verdict },
-                };
-            }
-            () = clock.sleep(patience) => "nobody answered in time",
-            _ = interrupted.wait_for(Option::is_some) => "the turn was called off",
+        let ended = tokio::select! {
+            answer = self.answer(id, &mut settled) => Ok(answer),
+            () = clock.sleep(patience) => Err("nobody answered in time"),
+            () = called_off(&mut interrupted) => Err("the turn was called off"),
         };
         unasked.approval = None;
-        self.expire(id, ended_by).await;
-        Verdict { decision: Decision::Deny, reason: format!("{}: {ended_by}", verdict.reason), ..verdict }
+        match ended {
+            Ok(answer) => {
+                self.show(occupied, AgentStatus::ToolRunning, "the question was answered").await;
+                match answer {
+                    Ok(approval) => answered(verdict, &approval),
+                    Err(reason) => Verdict { decision: Decision::Deny, reason, ..verdict },
+                }
+            }
+            Err(why) => {
+                self.expire(id, why).await;
+                Verdict { decision: Decision::Deny, reason: format!("{}: {why}", verdict.reason), ..verdict }
+            }
+        }
+    }
+
+    /// Shows that the agent waits for a person, or no longer does. A slot that was given up meanwhile shows its own state.
+    async fn show(&self, occupied: &Occupied, status: AgentStatus, evidence: &str) {
+        let pid = *unpoisoned(&occupied.pid);
+        let seat = &occupied.seat;
+        let change = Change::SetAgentStatus {
+            slot: seat.slot.clone(),
+            task: seat.task,
+            status,
+            evidence: event_text(evidence),
+            pid,
+            at: self.now(),
+        };
+        if let Err(error) = self.apply(change).await {
+            tracing::debug!(error = %crate::error::chain(&error), "a slot's state could not be shown");
+        }
     }
 
     async fn answer(
         &self,
         id: ApprovalId,
-        settled: &mut tokio::sync::watch::Receiver<u64>,
+        settled: &mut watch::Receiver<u64>,
     ) -> Result<Approval, String> {
         loop {
             let found = self.store.approvals(ApprovalFilter::One(id)).await;
@@ -143,6 +168,11 @@ impl Shared {
             }
         }
     }
+}
+
+async fn called_off(interrupted: &mut watch::Receiver<Option<Interrupt>>) {
+    // An attempt that is gone without a word is called off too.
+    let _ = interrupted.wait_for(Option::is_some).await;
 }
 
 fn answered(verdict: Verdict, approval: &Approval) -> Verdict {

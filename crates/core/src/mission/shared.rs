@@ -39,6 +39,8 @@ pub(super) struct Occupied {
     /// Every final verdict of the attempt, by the agent's id for the call.
     pub(super) verdicts: Arc<Mutex<HashMap<String, Decision>>>,
     pub(super) interrupted: watch::Receiver<Option<Interrupt>>,
+    /// The agent's process, once there is one.
+    pub(super) pid: Arc<Mutex<Option<u32>>>,
     /// What the agent's hooks report besides calls, for the driver that is interested.
     pub(super) reports: broadcast::Sender<serde_json::Value>,
 }

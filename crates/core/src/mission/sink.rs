@@ -24,7 +24,6 @@ pub(super) struct Sink {
     pub(super) occupied: Occupied,
     pub(super) tally: Tally,
     calls: Mutex<HashMap<String, ToolCall>>,
-    pid: Mutex<Option<u32>>,
     guards: Mutex<Vec<SessionGuard>>,
 }
 
@@ -51,7 +50,6 @@ impl Sink {
             occupied,
             tally: Tally::default(),
             calls: Mutex::default(),
-            pid: Mutex::default(),
             guards: Mutex::default(),
         }
     }
@@ -63,7 +61,7 @@ impl Sink {
                     TurnError::Protocol(format!("the agent's process cannot be kept apart: {error}"))
                 })?;
                 unpoisoned(&self.guards).push(guard);
-                *unpoisoned(&self.pid) = Some(pid);
+                *unpoisoned(&self.occupied.pid) = Some(pid);
                 return self.set_status(AgentStatus::Starting, "its process was started".to_owned()).await;
             }
             TurnEvent::Status { status, evidence } => return self.set_status(status, evidence).await,
@@ -125,7 +123,7 @@ impl Sink {
     }
 
     async fn set_status(&self, status: AgentStatus, evidence: String) -> Result<(), TurnError> {
-        let pid = *unpoisoned(&self.pid);
+        let pid = *unpoisoned(&self.occupied.pid);
         let change = Change::SetAgentStatus {
             slot: self.slot.clone(),
             task: self.task,

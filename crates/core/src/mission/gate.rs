@@ -88,10 +88,10 @@ impl Shared {
         if let Err(error) = self.apply(Change::OpenApproval { approval: Box::new(approval) }).await {
             return Verdict::deny(format!("nobody could be asked: {}", crate::error::chain(&error)));
         }
-        let question = format!("approval {id} waits: {} {}", call.tool, call.argument());
-        self.show(occupied, AgentStatus::Confirming, &question).await;
         // If the asker is dropped while it waits, the question must not stay open.
         let mut unasked = Unasked { shared: self, approval: Some(id) };
+        let question = format!("approval {id} waits: {} {}", call.tool, call.argument());
+        self.show(occupied, AgentStatus::Confirming, &question).await;
         let mut interrupted = occupied.interrupted.clone();
         let clock = self.config.ports.clock.clone();
         let ended = tokio::select! {

@@ -85,11 +85,12 @@ impl Shared {
             Approval::pending(seat.task, seat.slot.clone(), call.clone(), verdict.clone(), opened, expires);
         let id = approval.id;
         let mut settled = self.settled.subscribe();
+        // If the asker is dropped from here on, the question must not stay open.
+        let mut unasked = Unasked { shared: self, approval: Some(id) };
         if let Err(error) = self.apply(Change::OpenApproval { approval: Box::new(approval) }).await {
+            unasked.approval = None;
             return Verdict::deny(format!("nobody could be asked: {}", crate::error::chain(&error)));
         }
-        // If the asker is dropped while it waits, the question must not stay open.
-        let mut unasked = Unasked { shared: self, approval: Some(id) };
         let question = format!("approval {id} waits: {} {}", call.tool, call.argument());
         self.show(occupied, AgentStatus::Confirming, &question).await;
         let mut interrupted = occupied.interrupted.clone();

@@ -61,8 +61,8 @@ impl Driver for PtyDriver {
                 });
             };
             let env = agent_environment(&section.inherit_env, &section.env, &start.env);
-            let (session, conversation, guard) = spawn(&start, &section, env.clone()).await?;
             let screen = screen_profile(&section.screen)?;
+            let (session, conversation, guard) = spawn(&start, &section, env.clone()).await?;
             let mut options = TurnOptions::default();
             options.turn = start.turn_timeout;
             let session = Arc::new(session);
@@ -123,13 +123,14 @@ async fn spawn(
 }
 
 fn screen_profile(name: &str) -> Result<Profile, DriverError> {
-    match name {
-        "claude" => Ok(Profile::claude()),
-        other => Err(DriverError::Other(format!(
-            "there are no rules for the screen of `{}`",
-            crate::text::escape_line(other)
-        ))),
-    }
+    Profile::embedded(name).ok_or_else(|| {
+        let known: Vec<&str> = Profile::embedded_ids().collect();
+        DriverError::Other(format!(
+            "there are no rules for the screen `{}` that the agent's data file names; there are some for: {}",
+            crate::text::escape_line(name),
+            known.join(", ")
+        ))
+    })
 }
 
 #[derive(Debug)]
@@ -175,6 +176,9 @@ impl PtyAgent {
         self.until_idle(sink).await?;
         self.status(sink, AgentStatus::Idle, "its prompt box is there").await?;
         self.answer.clear();
+        if let Some(transcript) = &mut self.transcript {
+            transcript.take_end();
+        }
         let agent = self.agent.clone();
         let mut turn = agent.submit(prompt).await.map_err(|error| TurnError::Protocol(chain(&error)))?;
         self.status(sink, AgentStatus::Thinking, "the prompt was submitted").await?;
@@ -198,9 +202,20 @@ impl PtyAgent {
                 None => return Err(TurnError::Protocol("the turn ended without an outcome".to_owned())),
             }
         };
-        self.follow_to_end(sink).await?;
-        let usage = Usage::default();
         match end.reason {
+            // Whoever has ended writes no more.
+            EndReason::Exited(_) => self.follow(sink).await?,
+            _ => self.follow_to_end(sink).await?,
+        }
+        // The agent's own word on how its turn ended, where it gives one, is better than what its screen looks like.
+        let written = self.transcript.as_mut().and_then(Transcript::take_end);
+        let usage = written.as_ref().map(|end| end.usage.clone()).unwrap_or_default();
+        let reason = match (end.reason, written.map(|end| end.error)) {
+            (EndReason::Complete | EndReason::Failed(_), Some(None)) => EndReason::Complete,
+            (EndReason::Complete | EndReason::Failed(_), Some(Some(message))) => EndReason::Failed(message),
+            (reason, _) => reason,
+        };
+        match reason {
             EndReason::Complete => {
                 let answer =
                     if self.answer.is_empty() { end.answer.unwrap_or_default() } else { self.answer.clone() };
@@ -307,6 +322,9 @@ impl PtyAgent {
             let before = self.answer.len();
             self.follow(sink).await?;
             let there = self.transcript.as_ref().is_some_and(Transcript::is_there);
+            if self.transcript.as_ref().is_some_and(Transcript::has_ended) {
+                return Ok(());
+            }
             if there && before > 0 && self.answer.len() == before {
                 return Ok(());
             }

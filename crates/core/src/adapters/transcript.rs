@@ -5,7 +5,7 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use crate::agents::TranscriptProfile;
-use crate::headless::{Decoded, Decoder};
+use crate::headless::{Decoded, Decoder, TurnEnd};
 use crate::ids::ConversationId;
 use crate::ports::TurnEvent;
 
@@ -25,6 +25,8 @@ pub(super) struct Transcript {
     workspace: PathBuf,
     /// How far each file was read: up to the end of its last complete line.
     read: HashMap<PathBuf, u64>,
+    /// How the turn ended, if the agent writes that down and has done so.
+    end: Option<TurnEnd>,
 }
 
 impl Transcript {
@@ -49,6 +51,7 @@ impl Transcript {
             conversation: conversation.to_string(),
             workspace: workspace.to_owned(),
             read: HashMap::new(),
+            end: None,
         })
     }
 
@@ -66,6 +69,16 @@ impl Transcript {
         !self.read.is_empty()
     }
 
+    /// Whether the end of the turn was read. Not every agent writes one.
+    pub(super) fn has_ended(&self) -> bool {
+        self.end.is_some()
+    }
+
+    /// The end of the turn, once; whoever begins another turn takes what is left of the last one.
+    pub(super) fn take_end(&mut self) -> Option<TurnEnd> {
+        self.end.take()
+    }
+
     /// Reads what was written since the last look. Blocks; a look takes as long as the disk does.
     pub(super) fn look(&mut self) -> Result<Vec<TurnEvent>, String> {
         let mut events = Vec::new();
@@ -78,8 +91,9 @@ impl Transcript {
                 for decoded in
                     decoder.decode(&line).map_err(|problem| format!("{}: {problem}", file.display()))?
                 {
-                    if let Decoded::Event(event) = decoded {
-                        events.push(event);
+                    match decoded {
+                        Decoded::Event(event) => events.push(event),
+                        Decoded::End(end) => self.end = Some(end),
                     }
                 }
             }

@@ -1,88 +1,119 @@
-//! Playing a script.
+//! Playing a script. Where it shows is the [`Stage`]'s matter, so every way of running the agent plays the same.
 
-use std::io::{self, Write as _};
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::io;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Signal, getpid, kill_process};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::scripted::child::{self, Failure};
+use crate::scripted::event::{Call, Ending, Event};
 use crate::scripted::hooks::{Hooks, Permission};
 use crate::scripted::script::{Script, Step};
+use crate::scripted::stop::Stop;
 
-/// How much of a command's output comes back as the tool's result.
+/// How much of a tool's output comes back as its result.
 const MAX_OUTPUT_BYTES: usize = 30_000;
+/// Begins the result of a call that never ran because its turn ended before anybody had judged it.
+const NEVER_RAN: &str = "<tool_use_error>";
 
-/// Plays the script, printing what happens as JSON lines.
-pub(super) fn play(script: &Script, hooks: &Hooks, conversation: Option<String>) -> io::Result<()> {
-    let mut player = Player {
-        hooks,
-        session: conversation.unwrap_or_else(|| Uuid::new_v4().to_string()),
-        cwd: std::env::current_dir()?.to_string_lossy().into_owned(),
-        begun: Instant::now(),
-        answer: String::new(),
-        turns: 0,
-    };
-    player.print(
-        &json!({ "type": "system", "subtype": "init", "cwd": player.cwd, "session_id": player.session }),
-    )?;
-    for step in &script.steps {
-        if let Step::Fail(message) = step {
-            return player.end(Some(message));
-        }
-        player.step(step)?;
-    }
-    player.end(None)
+/// Where a turn shows.
+pub(super) trait Stage {
+    /// Shows what happens. It is on record when this returns.
+    fn show(&mut self, event: Event) -> io::Result<()>;
+
+    /// Asks the person about a call that no hook has decided, for this reason.
+    fn ask(&mut self, call: &Call, reason: String) -> Choice;
 }
 
-struct Player<'a> {
-    hooks: &'a Hooks,
-    session: String,
-    cwd: String,
+/// What the person says about a call.
+#[derive(Debug)]
+pub(super) enum Choice {
+    /// Yes; or to a question, this answer.
+    Yes(String),
+    /// No, for this reason.
+    No(String),
+    /// No, and the turn is to stop.
+    Stop,
+}
+
+/// One agent in its conversation.
+#[derive(Debug)]
+pub(super) struct Player {
+    pub(super) hooks: Hooks,
+    pub(super) session: String,
+    pub(super) cwd: PathBuf,
+}
+
+impl Player {
+    /// Plays one turn to its end.
+    pub(super) fn play(&self, script: &Script, stage: &mut dyn Stage, stop: &Stop) -> io::Result<()> {
+        let mut turn =
+            Turn { player: self, stage, stop, begun: Instant::now(), answer: String::new(), calls: 0 };
+        let mut ending = Ending::Complete;
+        for step in &script.steps {
+            if let Step::Fail(message) = step {
+                ending = Ending::Failed(message.clone());
+                break;
+            }
+            if turn.step(step)?.is_break() || stop.is_stopped() {
+                ending = Ending::Interrupted;
+                break;
+            }
+        }
+        turn.end(ending)
+    }
+}
+
+struct Turn<'a> {
+    player: &'a Player,
+    stage: &'a mut dyn Stage,
+    stop: &'a Stop,
     begun: Instant,
     answer: String,
-    turns: u32,
+    calls: u32,
 }
 
-impl Player<'_> {
-    fn step(&mut self, step: &Step) -> io::Result<()> {
+/// Whether the turn goes on after a step.
+type Flow = std::ops::ControlFlow<()>;
+
+/// A call's result: what came of it, or what went wrong.
+type Outcome = Result<String, String>;
+
+impl Turn<'_> {
+    fn step(&mut self, step: &Step) -> io::Result<Flow> {
+        let place = |path: &String| self.player.cwd.join(path);
         match step {
-            Step::ThinkMs(ms) => std::thread::sleep(Duration::from_millis(*ms)),
+            Step::ThinkMs(ms) => self.stop.sleep(Duration::from_millis(*ms)),
             Step::Say(text) => {
                 self.answer.clone_from(text);
-                self.assistant(&json!({ "type": "text", "text": text }))?;
+                self.stage.show(Event::Text(text.clone()))?;
             }
             Step::Write { path, content } => {
-                let file = Path::new(&self.cwd).join(path);
+                let file = place(path);
                 let input = json!({ "file_path": file, "content": content });
-                self.tool("Write", &input, true, |_| write(&file, content))?;
+                return self.tool("Write", input, true, |_, _| write(&file, content));
             }
             Step::Read { path } => {
-                let file = Path::new(&self.cwd).join(path);
-                let input = json!({ "file_path": file });
-                self.tool("Read", &input, true, |_| {
-                    std::fs::read_to_string(&file).map_err(|e| e.to_string())
-                })?;
+                let file = place(path);
+                return self.tool("Read", json!({ "file_path": file }), true, |_, _| read(&file));
             }
             Step::Bash(command) => {
-                self.tool("Bash", &json!({ "command": command }), true, |_| bash(command))?;
+                return self.tool("Bash", json!({ "command": command }), true, |_, stop| bash(command, stop));
             }
             Step::Unhooked(command) => {
-                self.tool("Bash", &json!({ "command": command }), false, |_| bash(command))?;
+                return self
+                    .tool("Bash", json!({ "command": command }), false, |_, stop| bash(command, stop));
             }
             Step::Ask { question, options } => {
                 let options: Vec<Value> = options.iter().map(|label| json!({ "label": label })).collect();
-                let input = json!({ "questions": [{ "question": question, "options": options }], "question": question });
-                self.tool("AskUserQuestion", &input, true, |reason| Ok(reason.to_owned()))?;
+                let questions = json!([{ "question": question, "options": options }]);
+                let input = json!({ "questions": questions, "question": question });
+                return self.tool("AskUserQuestion", input, true, |answer, _| Ok(answer.to_owned()));
             }
-            Step::Raw(line) => {
-                let mut out = io::stdout().lock();
-                out.write_all(line.as_bytes())?;
-                out.write_all(b"\n")?;
-                out.flush()?;
-            }
+            Step::Raw(line) => self.stage.show(Event::Raw(line.clone()))?,
             Step::Crash(signal) => {
                 // Signal 0 and numbers that are no signal at all end the process in the plainest way instead.
                 if let Some(signal) = Signal::from_named_raw(*signal) {
@@ -90,82 +121,90 @@ impl Player<'_> {
                 }
                 std::process::exit(1);
             }
-            Step::Fail(_) => unreachable!("play() ends the turn before it comes here"),
+            // `play` ends the turn before it comes here.
+            Step::Fail(_) => {}
         }
-        Ok(())
+        Ok(Flow::Continue(()))
     }
 
-    /// Calls a tool as a model would: announces it, asks the hooks, runs it or not, reports the result.
+    /// Calls a tool as a model would: announces it, asks the hooks and then the person, runs it or not, reports the
+    /// result.
     fn tool(
         &mut self,
-        name: &str,
-        input: &Value,
+        tool: &'static str,
+        input: Value,
         hooked: bool,
-        run: impl FnOnce(&str) -> Result<String, String>,
-    ) -> io::Result<()> {
-        self.turns += 1;
-        let id = format!("toolu_{}", Uuid::new_v4().simple());
-        self.assistant(&json!({ "type": "tool_use", "id": id, "name": name, "input": input }))?;
-        let event = json!({
-            "session_id": self.session,
-            "cwd": self.cwd,
-            "permission_mode": "default",
-            "hook_event_name": "PreToolUse",
-            "tool_name": name,
-            "tool_input": input,
-            "tool_use_id": id,
-        });
-        let permission =
-            if hooked { self.hooks.permission(&event) } else { Permission::Allowed(String::new()) };
-        let result = match permission {
-            Permission::Allowed(reason) => run(&reason),
-            Permission::Refused(reason) => Err(reason),
+        run: impl FnOnce(&str, &Stop) -> Outcome,
+    ) -> io::Result<Flow> {
+        self.calls += 1;
+        let call = Call { id: format!("toolu_{}", Uuid::new_v4().simple()), tool, input };
+        self.stage.show(Event::Call(call.clone()))?;
+        let permission = match hooked {
+            true => self.player.hooks.permission(&self.hook_event("PreToolUse", &call), self.stop),
+            false => Permission::Allowed(String::new()),
         };
-        let (content, is_error) = match result {
+        let choice = match permission {
+            Permission::Allowed(reason) => Choice::Yes(reason),
+            Permission::Refused(reason) => Choice::No(reason),
+            Permission::Undecided(reason) => self.stage.ask(&call, reason),
+            Permission::Stopped => Choice::Stop,
+        };
+        let (outcome, ran) = match &choice {
+            Choice::Yes(reason) => (run(reason, self.stop), true),
+            Choice::No(reason) => (Err(reason.clone()), false),
+            Choice::Stop => {
+                (Err(format!("{NEVER_RAN}the turn was interrupted before this call was allowed")), false)
+            }
+        };
+        let (content, is_error) = match outcome {
             Ok(content) => (content, false),
             Err(content) => (content, true),
         };
-        self.print(&json!({
-            "type": "user",
-            "message": { "role": "user", "content": [
-                { "type": "tool_result", "tool_use_id": id, "content": content, "is_error": is_error }
-            ] },
-            "session_id": self.session,
-        }))
+        if hooked && ran && !self.stop.is_stopped() {
+            let mut event = self.hook_event("PostToolUse", &call);
+            event["tool_response"] = json!({ "content": content, "is_error": is_error });
+            self.player.hooks.report("PostToolUse", &event, self.stop);
+        }
+        self.stage.show(Event::Result { id: call.id, content, is_error })?;
+        Ok(match choice {
+            Choice::Stop => Flow::Break(()),
+            Choice::Yes(_) | Choice::No(_) => Flow::Continue(()),
+        })
     }
 
-    fn assistant(&self, block: &Value) -> io::Result<()> {
-        self.print(&json!({
-            "type": "assistant",
-            "message": { "role": "assistant", "model": "scripted", "content": [block] },
-            "session_id": self.session,
-        }))
-    }
-
-    fn end(&self, error: Option<&str>) -> io::Result<()> {
+    fn end(self, ending: Ending) -> io::Result<()> {
+        let hook = match ending {
+            Ending::Complete => Some("Stop"),
+            Ending::Failed(_) => Some("StopFailure"),
+            Ending::Interrupted => None,
+        };
+        if let Some(name) = hook {
+            let event = self.event(name);
+            self.player.hooks.report(name, &event, self.stop);
+        }
         let milliseconds = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.print(&json!({
-            "type": "result",
-            "subtype": "success",
-            "is_error": error.is_some(),
-            "duration_ms": milliseconds,
-            "num_turns": self.turns,
-            "result": error.unwrap_or(&self.answer),
-            "session_id": self.session,
-            "total_cost_usd": 0.0,
-            "usage": { "input_tokens": 0, "output_tokens": 0 },
-        }))
+        self.stage.show(Event::End { ending, answer: self.answer, milliseconds, calls: self.calls })
     }
 
-    fn print(&self, line: &Value) -> io::Result<()> {
-        let mut out = io::stdout().lock();
-        serde_json::to_writer(&mut out, line)?;
-        out.write_all(b"\n")?;
-        out.flush()
+    fn event(&self, name: &str) -> Value {
+        json!({
+            "session_id": self.player.session,
+            "cwd": self.player.cwd.to_string_lossy(),
+            "permission_mode": "default",
+            "hook_event_name": name,
+        })
+    }
+
+    fn hook_event(&self, name: &str, call: &Call) -> Value {
+        let mut event = self.event(name);
+        event["tool_name"] = call.tool.into();
+        event["tool_input"] = call.input.clone();
+        event["tool_use_id"] = call.id.as_str().into();
+        event
     }
 }
 
-fn write(file: &Path, content: &str) -> Result<String, String> {
+fn write(file: &Path, content: &str) -> Outcome {
     let written = (|| {
         if let Some(directory) = file.parent() {
             std::fs::create_dir_all(directory)?;
@@ -178,17 +217,30 @@ fn write(file: &Path, content: &str) -> Result<String, String> {
     }
 }
 
-fn bash(command: &str) -> Result<String, String> {
-    let output = Command::new("/bin/sh")
-        .args(["-c", command])
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| format!("the shell could not be started: {error}"))?;
-    let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
-    text.push_str(&String::from_utf8_lossy(&output.stderr));
-    let text = missiond_process::text::truncate(&text, MAX_OUTPUT_BYTES).to_owned();
-    match output.status.code() {
-        Some(0) => Ok(text),
+fn read(file: &Path) -> Outcome {
+    use std::io::Read as _;
+    let mut bytes = Vec::new();
+    let open = std::fs::File::open(file);
+    let got = open.and_then(|file| file.take(MAX_OUTPUT_BYTES as u64).read_to_end(&mut bytes));
+    match got {
+        Ok(_) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+        Err(error) => Err(format!("{}: {error}", file.display())),
+    }
+}
+
+fn bash(command: &str, stop: &Stop) -> Outcome {
+    let finished = match child::run(command, None, None, stop) {
+        Ok(finished) => finished,
+        Err(Failure::NotStarted(error)) => return Err(format!("the shell could not be started: {error}")),
+        Err(Failure::TimedOut | Failure::Stopped) => {
+            return Err("the command was ended because the turn was interrupted".to_owned());
+        }
+    };
+    let mut text = String::from_utf8_lossy(&finished.stdout).into_owned();
+    text.push_str(&String::from_utf8_lossy(&finished.stderr));
+    let text = missiond_process::text::truncate(&text, MAX_OUTPUT_BYTES);
+    match finished.code {
+        Some(0) => Ok(text.to_owned()),
         Some(code) => Err(format!("Exit code {code}\n{text}")),
         None => Err(format!("ended by a signal\n{text}")),
     }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 /// The most steps of one script.
 pub const MAX_STEPS: usize = 10_000;
 /// The longest single wait, in milliseconds: an hour.
-const MAX_WAIT_MS: u64 = 3_600_000;
+pub const MAX_WAIT_MS: u64 = 3_600_000;
 
 /// One turn's steps.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,9 +49,9 @@ pub enum Step {
     Unhooked(String),
     /// Ends the turn with an error of the model.
     Fail(String),
-    /// Prints a line as it is.
+    /// Prints a line as it is, or with `--tui` writes it to the transcript.
     Raw(String),
-    /// Dies at once by this signal.
+    /// Dies at once by this signal (in a terminal not by 1, 2 or 15, which it heeds; its exit code is 1 then).
     Crash(i32),
 }
 

@@ -27,16 +27,41 @@ pub struct Profile {
 
 const SCHEMA: u32 = 1;
 
-static CLAUDE: LazyLock<Profile> = LazyLock::new(|| {
-    Profile::parse(include_str!("../../profiles/claude.toml"), "the embedded claude profile")
-        .expect("the embedded profile is parsed by a test")
-});
+static CLAUDE: LazyLock<Profile> =
+    LazyLock::new(|| embed(include_str!("../../profiles/claude.toml"), "claude"));
+static SCRIPTED: LazyLock<Profile> =
+    LazyLock::new(|| embed(include_str!("../../profiles/scripted.toml"), "scripted"));
+
+/// The data files that come with the crate, by id.
+static EMBEDDED: [(&str, &LazyLock<Profile>); 2] = [("claude", &CLAUDE), ("scripted", &SCRIPTED)];
+
+fn embed(text: &str, id: &str) -> Profile {
+    Profile::parse(text, &format!("the embedded {id} profile"))
+        .expect("each embedded profile is parsed by a test")
+}
 
 impl Profile {
     /// The embedded profile of Claude Code.
     #[must_use]
     pub fn claude() -> Self {
         CLAUDE.clone()
+    }
+
+    /// The embedded profile of missiond's scripted agent.
+    #[must_use]
+    pub fn scripted() -> Self {
+        SCRIPTED.clone()
+    }
+
+    /// The embedded profile with this id; see [`Profile::embedded_ids`].
+    #[must_use]
+    pub fn embedded(id: &str) -> Option<Self> {
+        EMBEDDED.iter().find(|(known, _)| *known == id).map(|(_, profile)| LazyLock::force(profile).clone())
+    }
+
+    /// The ids of all embedded profiles.
+    pub fn embedded_ids() -> impl Iterator<Item = &'static str> {
+        EMBEDDED.iter().map(|(id, _)| *id)
     }
 
     /// Parses a profile in TOML. `origin` (a path, say) names it in errors.

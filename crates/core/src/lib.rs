@@ -134,3 +134,7 @@ pub use model::{
     Recipient, Risk, Slot, SlotConfig, Task, TaskResult, TaskStatus, ToolCall, Usage, Verdict,
     WorkspaceRecord,
 };
+
+#[cfg(all(doctest, feature = "git", feature = "policy"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

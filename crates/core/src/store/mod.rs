@@ -27,6 +27,7 @@ use crate::model::{Approval, Event, Message, Slot, Task};
 use crate::ports::{
     Applied, ApprovalFilter, BoxFuture, Change, Store, StoreError, StoreErrorKind, TaskFilter,
 };
+use crate::store::change::Work;
 use crate::store::error::closed;
 use crate::store::queue::{CloseOnDrop, Queue};
 use crate::store::read::{Job, Reader};
@@ -207,6 +208,8 @@ impl Drop for SqliteStore {
 
 impl Store for SqliteStore {
     fn apply(&self, change: Change) -> BoxFuture<'_, Result<Applied, StoreError>> {
+        // Here and not in the future, which then has less to carry about.
+        let work = Work::prepare(change);
         Box::pin(async move {
             if self.mode == OpenMode::Reader {
                 return Err(StoreError::new(
@@ -217,9 +220,11 @@ impl Store for SqliteStore {
                     ),
                 ));
             }
+            let work = work?;
             let (reply, answer) = oneshot::channel();
-            self.writes.push(Request { change, reply }).await.map_err(|_| closed())?;
-            answer.await.unwrap_or_else(|_| Err(closed()))
+            self.writes.push(Request { work, reply }).await.map_err(|_| closed())?;
+            let (outcome, _change) = answer.await.map_err(|_| closed())?;
+            outcome
         })
     }
 

@@ -7,8 +7,8 @@ use rusqlite::Connection;
 use tokio::sync::{oneshot, watch};
 
 use crate::ids::Seq;
-use crate::ports::{Applied, Change, StoreError, StoreErrorKind};
-use crate::store::change::{Ledger, perform};
+use crate::ports::{Applied, StoreError, StoreErrorKind};
+use crate::store::change::{Ledger, Work, perform};
 use crate::store::error::{repeat, translate};
 use crate::store::queue::Queue;
 use crate::store::{read, sql};
@@ -19,11 +19,14 @@ const BATCH: usize = 1024;
 /// A change that somebody waits for.
 #[derive(Debug)]
 pub(super) struct Request {
-    pub(super) change: Change,
-    pub(super) reply: oneshot::Sender<Result<Applied, StoreError>>,
+    pub(super) work: Box<Work>,
+    pub(super) reply: oneshot::Sender<Reply>,
 }
 
-type Outcome = Result<Applied, StoreError>;
+/// What became of a change, and the change itself: its caller frees it more cheaply than the one thread that all wait for.
+pub(super) type Reply = (Outcome, Box<Work>);
+
+pub(super) type Outcome = Result<Applied, StoreError>;
 
 /// The one connection that writes.
 ///
@@ -49,7 +52,7 @@ impl Writer {
     pub(super) fn run(mut self, requests: &Arc<Queue<Request>>) {
         while let Some(batch) = requests.take(BATCH) {
             let (changes, replies): (Vec<_>, Vec<_>) =
-                batch.into_iter().map(|request| (request.change, request.reply)).unzip();
+                batch.into_iter().map(|request| (request.work, request.reply)).unzip();
             let outcomes = match self.commit(&changes) {
                 Ok((outcomes, newest)) => {
                     // Before the replies, so that whoever has one finds its number here.
@@ -58,17 +61,17 @@ impl Writer {
                 }
                 Err(error) => changes.iter().map(|_| Err(repeat(&error))).collect(),
             };
-            for (reply, outcome) in replies.into_iter().zip(outcomes) {
+            for (reply, answer) in replies.into_iter().zip(outcomes.into_iter().zip(changes)) {
                 // It fails when the caller has gone, which is the caller's right.
-                let _ = reply.send(outcome);
+                let _ = reply.send(answer);
             }
         }
     }
 
     /// Makes all the changes in one transaction. A change that is refused changes nothing and leaves the others alone;
     /// when the database fails, none of them is made.
-    fn commit(&mut self, changes: &[Change]) -> Result<(Vec<Outcome>, Seq), StoreError> {
-        self.sync_commits(changes.iter().any(Change::is_durable))?;
+    fn commit(&mut self, changes: &[Box<Work>]) -> Result<(Vec<Outcome>, Seq), StoreError> {
+        self.sync_commits(changes.iter().any(|change| change.is_durable()))?;
         self.run_cached(sql::BEGIN)?;
         let done = self.perform_all(changes);
         let done = done.and_then(|done| self.run_cached(sql::COMMIT).map(|()| done));
@@ -81,7 +84,7 @@ impl Writer {
         done
     }
 
-    fn perform_all(&self, changes: &[Change]) -> Result<(Vec<Outcome>, Seq), StoreError> {
+    fn perform_all(&self, changes: &[Box<Work>]) -> Result<(Vec<Outcome>, Seq), StoreError> {
         let mut ledger = Ledger::new(&self.conn, &self.path, read::newest(&self.conn, &self.path)?)?;
         let mut outcomes = Vec::with_capacity(changes.len());
         for change in changes {
@@ -91,9 +94,9 @@ impl Writer {
     }
 
     /// The outer error is the failure of the whole transaction, the inner one the refusal of this change.
-    fn perform_one(&self, ledger: &mut Ledger<'_>, change: &Change) -> Result<Outcome, StoreError> {
-        // A note checks everything before its first insert: it is refused as invalid, or fails with the whole transaction.
-        let guarded = !matches!(change, Change::Note { .. });
+    fn perform_one(&self, ledger: &mut Ledger<'_>, change: &Work) -> Result<Outcome, StoreError> {
+        // A note was checked before it came here, and can only fail with the whole transaction.
+        let guarded = !matches!(change, Work::Note(_));
         let before = ledger.newest();
         if guarded {
             self.run_cached(sql::SAVE)?;
@@ -105,7 +108,7 @@ impl Writer {
             Err(error)
                 if self.conn.is_autocommit()
                     || matches!(error.kind, StoreErrorKind::Full | StoreErrorKind::Io)
-                    || !(guarded || error.kind == StoreErrorKind::Invalid) =>
+                    || !guarded =>
             {
                 return outcome.map(Ok);
             }

@@ -1,5 +1,7 @@
 //! Messages, and events that change nothing else.
 
+use std::fmt::Write;
+
 use jiff::Timestamp;
 use rusqlite::params;
 
@@ -46,40 +48,52 @@ pub(super) fn send(ledger: &mut Ledger<'_>, message: &Message) -> Result<(), Sto
     ledger.append(message.sent_at, None, from, &body)
 }
 
-/// Checks and encodes every event before the first one is written.
-pub(super) fn note(
-    ledger: &mut Ledger<'_>,
-    task: Option<TaskId>,
-    slot: Option<&SlotId>,
-    bodies: &[EventBody],
-    at: Timestamp,
-) -> Result<(), StoreError> {
-    if bodies.len() > MAX_NOTES {
-        return Err(invalid(format!("{} events at once; at most {MAX_NOTES} are taken", bodies.len())));
-    }
-    let mut encoded = Vec::with_capacity(bodies.len());
-    for body in bodies {
-        if belongs_to_another_change(body) {
-            return Err(invalid(format!(
-                "`{}` is written by the change that it tells of, not as a note",
-                body.kind()
-            )));
+/// Events as they are stored.
+#[derive(Debug)]
+pub(in crate::store) struct EncodedNote {
+    at: String,
+    task: Option<String>,
+    slot: Option<SlotId>,
+    bodies: Vec<String>,
+}
+
+impl EncodedNote {
+    /// Checks and encodes. This is the larger part of the work on an event and needs no database, so it is done before the
+    /// writer gets it.
+    pub(super) fn new(
+        task: Option<TaskId>,
+        slot: Option<SlotId>,
+        bodies: &[EventBody],
+        at: Timestamp,
+    ) -> Result<Self, StoreError> {
+        if bodies.len() > MAX_NOTES {
+            return Err(invalid(format!("{} events at once; at most {MAX_NOTES} are taken", bodies.len())));
         }
-        let text = json("event", body)?;
-        if text.len() > MAX_EVENT_BYTES {
-            return Err(invalid(format!(
-                "the event `{}` has {} bytes; at most {MAX_EVENT_BYTES} are taken",
-                body.kind(),
-                text.len()
-            )));
-        }
-        encoded.push(text);
+        let bodies = bodies.iter().map(encode).collect::<Result<_, _>>()?;
+        let mut moment = String::with_capacity(32);
+        write!(moment, "{at}").expect("writing to a string does not fail");
+        Ok(Self { at: moment, task: task.map(|task| task.to_string()), slot, bodies })
     }
-    let (at, task) = (at.to_string(), task.map(|task| task.to_string()));
-    for body in &encoded {
-        ledger.append_raw(&at, task.as_deref(), slot.map(SlotId::as_str), body)?;
+}
+
+pub(super) fn note(ledger: &mut Ledger<'_>, note: &EncodedNote) -> Result<(), StoreError> {
+    let slot = note.slot.as_ref().map(SlotId::as_str);
+    note.bodies.iter().try_for_each(|body| ledger.append_raw(&note.at, note.task.as_deref(), slot, body))
+}
+
+fn encode(body: &EventBody) -> Result<String, StoreError> {
+    let kind = body.kind();
+    if belongs_to_another_change(body) {
+        return Err(invalid(format!("`{kind}` is written by the change that it tells of, not as a note")));
     }
-    Ok(())
+    let text = json("event", body)?;
+    if text.len() > MAX_EVENT_BYTES {
+        let size = text.len();
+        return Err(invalid(format!(
+            "the event `{kind}` has {size} bytes; at most {MAX_EVENT_BYTES} are taken"
+        )));
+    }
+    Ok(text)
 }
 
 fn belongs_to_another_change(body: &EventBody) -> bool {

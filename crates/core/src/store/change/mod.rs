@@ -16,6 +16,7 @@ use serde::Serialize;
 use crate::ids::{Seq, SlotId, TaskId};
 use crate::model::EventBody;
 use crate::ports::{Applied, Change, StoreError};
+use crate::store::change::log::EncodedNote;
 use crate::store::error::{invalid, translate};
 use crate::store::rows::Cells;
 use crate::store::{read, sql};
@@ -97,14 +98,43 @@ impl<'c> Ledger<'c> {
     }
 }
 
+/// A change made ready for the writer.
+#[derive(Debug)]
+pub(super) enum Work {
+    Change(Change),
+    Note(EncodedNote),
+}
+
+impl Work {
+    /// Does what needs no database, on the thread of the caller.
+    pub(super) fn prepare(change: Change) -> Result<Box<Self>, StoreError> {
+        Ok(Box::new(match change {
+            Change::Note { task, slot, bodies, at } => Self::Note(EncodedNote::new(task, slot, &bodies, at)?),
+            other => Self::Change(other),
+        }))
+    }
+
+    /// Whether it must be on the disk before it is acknowledged.
+    pub(super) fn is_durable(&self) -> bool {
+        matches!(self, Self::Change(change) if change.is_durable())
+    }
+}
+
 /// Makes one change.
-pub(super) fn perform(ledger: &mut Ledger<'_>, change: &Change) -> Result<Applied, StoreError> {
+pub(super) fn perform(ledger: &mut Ledger<'_>, work: &Work) -> Result<Applied, StoreError> {
+    match work {
+        Work::Change(change) => perform_change(ledger, change),
+        Work::Note(note) => log::note(ledger, note).map(|()| ledger.applied()),
+    }
+}
+
+fn perform_change(ledger: &mut Ledger<'_>, change: &Change) -> Result<Applied, StoreError> {
     match change {
         Change::SubmitTask { id, request, at } => tasks::submit(ledger, *id, request, *at)?,
         Change::LeaseTask { task, slot, at, until } => return tasks::lease(ledger, *task, slot, *at, *until),
         Change::RenewLease { task, token, until } => tasks::renew(ledger, *task, *token, *until)?,
         Change::RequeueTask { task, token, reason, at } => {
-            tasks::requeue(ledger, *task, *token, reason, *at)?
+            tasks::requeue(ledger, *task, *token, reason, *at)?;
         }
         Change::TakeOverLeases { reason, at } => slots::take_over(ledger, reason, *at)?,
         Change::FinishTask { task, token, finish, at } => tasks::finish(ledger, *task, *token, finish, *at)?,
@@ -127,13 +157,20 @@ pub(super) fn perform(ledger: &mut Ledger<'_>, change: &Change) -> Result<Applie
             approvals::settle(ledger, *approval, *status, by, note.as_deref(), *at)?;
         }
         Change::SendMessage { message } => log::send(ledger, message)?,
-        Change::Note { task, slot, bodies, at } => log::note(ledger, *task, slot.as_ref(), bodies, *at)?,
+        Change::Note { task, slot, bodies, at } => {
+            log::note(ledger, &EncodedNote::new(*task, slot.clone(), bodies, *at)?)?;
+        }
     }
     Ok(ledger.applied())
 }
 
 /// A value as it is stored.
 fn json(what: &str, value: &impl Serialize) -> Result<String, StoreError> {
-    serde_json::to_string(value)
-        .map_err(|error| invalid(format!("the {what} cannot be stored: {error}; a path must be UTF-8")))
+    let unfit = |error: &dyn std::fmt::Display| {
+        invalid(format!("the {what} cannot be stored: {error}; a path must be UTF-8"))
+    };
+    // Most events fit, so that the text does not move while it grows.
+    let mut text = Vec::with_capacity(256);
+    serde_json::to_writer(&mut text, value).map_err(|error| unfit(&error))?;
+    String::from_utf8(text).map_err(|error| unfit(&error))
 }

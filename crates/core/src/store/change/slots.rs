@@ -82,7 +82,8 @@ pub(super) fn occupy(
 ) -> Result<(), StoreError> {
     let mut slot = load(ledger, id)?;
     require_seated(ledger, task, id)?;
-    if !is_free(&slot) && !(slot.status == AgentStatus::Idle && slot.task.is_none()) {
+    let takes_a_turn = slot.status.is_vacant() || slot.status == AgentStatus::Idle;
+    if !takes_a_turn || slot.task.is_some() {
         let held = slot.task.map_or_else(String::new, |task| format!(" for task {task}"));
         return Err(conflict(format!("slot {id} is {}{held}, not vacant", slot.status)));
     }

@@ -7,7 +7,9 @@ use tokio::time::timeout;
 
 use crate::ids::{ApprovalId, SlotId};
 use crate::mission::shared::{Interrupt, Occupied, Shared, unpoisoned};
-use crate::model::{AgentStatus, Approval, ApprovalStatus, Decision, EventBody, ToolCall, Verdict, event_text};
+use crate::model::{
+    AgentStatus, Approval, ApprovalStatus, Decision, EventBody, ToolCall, Verdict, event_text,
+};
 use crate::ports::{ApprovalFilter, Change, StoreErrorKind};
 
 /// How long the judge may take before the call counts as denied.
@@ -133,11 +135,7 @@ impl Shared {
         }
     }
 
-    async fn answer(
-        &self,
-        id: ApprovalId,
-        settled: &mut watch::Receiver<u64>,
-    ) -> Result<Approval, String> {
+    async fn answer(&self, id: ApprovalId, settled: &mut watch::Receiver<u64>) -> Result<Approval, String> {
         loop {
             let found = self.store.approvals(ApprovalFilter::One(id)).await;
             match found.map(|mut approvals| approvals.pop()) {

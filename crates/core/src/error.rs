@@ -105,7 +105,7 @@ impl Error {
                 WorkspacesErrorKind::NotFound
                 | WorkspacesErrorKind::NotARepository
                 | WorkspacesErrorKind::ProgramMissing => ErrorKind::Missing,
-                WorkspacesErrorKind::Taken => ErrorKind::Conflict,
+                WorkspacesErrorKind::Taken | WorkspacesErrorKind::Busy => ErrorKind::Conflict,
                 WorkspacesErrorKind::Other => ErrorKind::Other,
             },
             Self::Paths(_) | Self::Bind(_) | Self::Closed | Self::Internal(_) => ErrorKind::Other,

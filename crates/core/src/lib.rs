@@ -130,8 +130,8 @@ pub use ids::{
 };
 pub use mission::{EventStream, Mission, MissionConfig, Ports};
 pub use model::{
-    AgentStatus, Approval, ApprovalStatus, Decision, DriverKind, Event, EventBody, Lease, Message, NewTask,
-    Recipient, Risk, Slot, SlotConfig, Task, TaskResult, TaskStatus, ToolCall, Usage, Verdict,
+    AgentStatus, Approval, ApprovalStatus, Cause, Decision, DriverKind, Event, EventBody, Lease, Message,
+    NewTask, Recipient, Risk, Slot, SlotConfig, Task, TaskResult, TaskStatus, ToolCall, Usage, Verdict,
     WorkspaceRecord,
 };
 

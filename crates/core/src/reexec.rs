@@ -4,6 +4,9 @@
 //! file that has to be installed: the embedding program starts itself again with the hidden first argument
 //! `__missiond`, and hands control over with [`dispatch`] before it does anything else.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Carries out a hidden command if the program was started with one; call it first of all in `main`.
@@ -32,6 +35,22 @@ pub fn dispatch() -> Option<ExitCode> {
         #[cfg(feature = "scripted")]
         "scripted" => Some(crate::scripted::main(rest.iter().cloned())),
         other => Some(unknown(other)),
+    }
+}
+
+/// The path of the program that runs now, for somebody else to start it again.
+///
+/// When its file was replaced meanwhile (by an update, say) that is the new one: the old one has no path any more.
+///
+/// # Errors
+///
+/// When the kernel does not tell.
+pub fn program() -> std::io::Result<PathBuf> {
+    let path = std::env::current_exe()?;
+    // How Linux marks a file that is gone: proc_pid_exe(5).
+    match path.as_os_str().as_bytes().strip_suffix(b" (deleted)") {
+        Some(before) if !path.exists() => Ok(OsString::from_vec(before.to_vec()).into()),
+        _ => Ok(path),
     }
 }
 

@@ -127,7 +127,7 @@ impl Up {
             OpenOptions::new().append(true).create(true).mode(0o600).open(log)
         };
         let log = open().with_context(|| format!("the log {} can't be written", log.display()))?;
-        let program = std::env::current_exe().context("the running program can't be found")?;
+        let program = missiond_core::reexec::program().context("the running program can't be found")?;
         // The same command line, so that every option holds there too.
         let args = std::env::args_os().skip(1).filter(|arg| arg != "--detach");
         let child = Command::new(program)

@@ -1,7 +1,7 @@
 //! Following some tasks to their end.
 
 use missiond_core::access::{AccessError, Events};
-use missiond_core::{Approval, ApprovalId, Event, EventBody, Seq, Task, TaskId, TaskStatus};
+use missiond_core::{Approval, ApprovalId, Cause, Event, EventBody, Seq, Task, TaskId, TaskStatus};
 
 use crate::commands::board::Board;
 use crate::exit::Exit;
@@ -98,8 +98,10 @@ pub(crate) fn exit_of(tasks: &[Task]) -> Exit {
         Exit::OK
     } else if failed.iter().any(|task| ran_out_of_time(task)) {
         Exit::TIMEOUT
-    } else if failed.iter().all(|task| bypassed_policy(task)) {
+    } else if failed.iter().all(|task| cause(task) == Some(Cause::PolicyBypassed)) {
         Exit::DENIED
+    } else if failed.iter().all(|task| cause(task) == Some(Cause::ProgramMissing)) {
+        Exit::MISSING
     } else {
         Exit::FAILURE
     }
@@ -107,12 +109,10 @@ pub(crate) fn exit_of(tasks: &[Task]) -> Exit {
 
 fn ran_out_of_time(task: &Task) -> bool {
     let deadline = task.request.deadline;
-    task.status == TaskStatus::Failed
-        && deadline.is_some_and(|deadline| task.finished_at.is_some_and(|finished| deadline <= finished))
+    let late = deadline.is_some_and(|deadline| task.finished_at.is_some_and(|finished| deadline <= finished));
+    task.status == TaskStatus::Failed && (late || cause(task) == Some(Cause::TimedOut))
 }
 
-fn bypassed_policy(task: &Task) -> bool {
-    // The reason is all that a task keeps of the error that ended it.
-    task.status == TaskStatus::Failed
-        && task.reason.as_ref().is_some_and(|reason| reason.starts_with("policy bypassed"))
+fn cause(task: &Task) -> Option<Cause> {
+    task.result.as_ref().and_then(|result| result.cause)
 }

@@ -206,6 +206,7 @@ fn convert(error: missiond_git::Error) -> WorkspacesError {
     let kind = match error.kind() {
         ErrorKind::NotFound => WorkspacesErrorKind::NotFound,
         ErrorKind::Clash => WorkspacesErrorKind::Taken,
+        ErrorKind::Busy => WorkspacesErrorKind::Busy,
         ErrorKind::Unsupported if matches!(error, missiond_git::Error::GitMissing { .. }) => {
             WorkspacesErrorKind::ProgramMissing
         }

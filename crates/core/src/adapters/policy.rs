@@ -72,7 +72,8 @@ impl PolicyGate {
 
     /// A gate over policies that are at hand; `protected` are directories that no agent may touch.
     pub fn new(policies: Policies, protected: Vec<PathBuf>) -> Self {
-        let home = std::env::var_os("HOME").map(PathBuf::from);
+        // An empty or relative HOME names no directory that `~` could stand for.
+        let home = std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
         let open = vec![std::env::temp_dir(), PathBuf::from("/tmp"), PathBuf::from("/var/tmp")];
         Self { policies: Arc::new(policies), home, open, protected }
     }

@@ -105,7 +105,7 @@ async fn spawn(
         "{conversation}" => conversation.to_string(),
         _ => arg.clone(),
     });
-    let mut spec = missiond_pty::SpawnSpec::new(program_path(&section.program)?, &start.workspace).args(args);
+    let mut spec = missiond_pty::SpawnSpec::new(program_path(&section.program), &start.workspace).args(args);
     spec.env = env;
     spec.tag = Some(start.tag.clone());
     let contained = start.containment.contain(spec, &start.workspace)?;

@@ -1,7 +1,9 @@
 //! Starting the agent's process and carrying one turn through it.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,7 +11,8 @@ use missiond_process::{
     Environment, Input, LineError, LineLimits, Lines, Output, Running, SpawnError, SpawnSpec, Tail,
 };
 use tokio::io::AsyncWriteExt as _;
-use tokio::time::timeout;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
 
 use crate::agents::HeadlessProfile;
 use crate::headless::decode::{Decoded, Decoder, TurnEnd};
@@ -22,10 +25,12 @@ use crate::ports::{
 
 /// How much of the agent's error output is kept for an error message.
 const STDERR_TAIL_BYTES: usize = 4096;
-/// How long an agent that has reported its result may take to end.
+/// How long an agent that has reported its result, or has closed its output, may take to end.
 const EXIT_GRACE: Duration = Duration::from_secs(10);
 /// The longest answer that is kept.
 const MAX_ANSWER_BYTES: usize = 4 << 20;
+/// The most warnings of one turn about lines that cannot be read.
+const MAX_LINE_WARNINGS: u32 = 20;
 
 /// Runs agents as one process a turn, as the `[headless]` part of their data file says.
 #[derive(Clone, Copy, Debug, Default)]
@@ -45,7 +50,8 @@ impl Driver for HeadlessDriver {
                 });
             }
             let conversation = start.conversation.clone();
-            let agent: Box<dyn Agent> = Box::new(HeadlessAgent { start, conversation, process: None });
+            let agent: Box<dyn Agent> =
+                Box::new(HeadlessAgent { start, conversation, process: Process::None });
             Ok(agent)
         })
     }
@@ -56,7 +62,33 @@ impl Driver for HeadlessDriver {
 struct HeadlessAgent {
     start: AgentStart,
     conversation: Option<ConversationId>,
-    process: Option<Running>,
+    process: Process,
+}
+
+/// What keeps the containment up.
+type Guard = Box<dyn Any + Send + Sync>;
+type Spawned = Result<Running, SpawnError>;
+
+/// The process of a turn. The guard of its containment lives as long as its tree does.
+enum Process {
+    None,
+    /// On a thread of its own. It is waited for rather than let go, so that a turn which is called off in this moment
+    /// leaves nothing that starts later.
+    Starting(JoinHandle<(Spawned, Guard)>),
+    Running {
+        running: Running,
+        _guard: Guard,
+    },
+}
+
+impl fmt::Debug for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("None"),
+            Self::Starting(_) => f.write_str("Starting"),
+            Self::Running { running, .. } => f.debug_tuple("Running").field(running).finish(),
+        }
+    }
 }
 
 impl Agent for HeadlessAgent {
@@ -81,32 +113,54 @@ impl Agent for HeadlessAgent {
 
     fn stop(&mut self) -> BoxFuture<'_, Result<(), DriverError>> {
         Box::pin(async move {
-            let Some(process) = self.process.take() else { return Ok(()) };
-            process.kill().await.map(drop).map_err(|error| DriverError::Other(error.to_string()))
+            if let Process::Starting(starting) = &mut self.process {
+                let (spawned, guard) = starting.await.map_err(|error| start_failed(&error))?;
+                self.process = match spawned {
+                    Ok(running) => Process::Running { running, _guard: guard },
+                    Err(_) => Process::None,
+                };
+            }
+            // Taken out only when the tree is gone: if this future is dropped, the next call waits on.
+            if let Process::Running { running, .. } = &self.process {
+                let ended = running.kill().await;
+                self.process = Process::None;
+                ended.map(drop).map_err(|error| DriverError::Other(error.to_string()))?;
+            }
+            Ok(())
         })
     }
 }
 
+fn start_failed(error: &tokio::task::JoinError) -> DriverError {
+    DriverError::Other(format!("starting the agent's process failed: {error}"))
+}
+
 impl HeadlessAgent {
     async fn run(&mut self, prompt: &str, sink: &dyn TurnSink) -> Result<TurnOutcome, TurnError> {
+        // Whatever an earlier turn that was dropped has left.
+        self.stop().await?;
         let profile = self.start.profile.clone();
         let Some(section) = &profile.headless else {
-            return Err(TurnError::Protocol("the agent's data file has no [headless] section".to_owned()));
+            return Err(TurnError::Other("the agent's data file has no [headless] section".to_owned()));
         };
         let spec = self.spec(section)?;
         let contained =
             self.start.containment.contain(spec, &self.start.workspace).map_err(DriverError::from)?;
-        let guard = contained.guard;
-        let program = section.program.clone();
-        let install = profile.install.clone();
-        let running = tokio::task::spawn_blocking(move || contained.spec.spawn())
-            .await
-            .map_err(|error| DriverError::Other(format!("starting the agent's process failed: {error}")))?
-            .map_err(|source| spawn_error(program, install, source))?;
-        let process = self.process.insert(running);
-        let outcome = converse(process, section, &self.start, prompt, sink, &mut self.conversation).await;
-        drop(guard);
-        outcome
+        let starting = tokio::task::spawn_blocking(move || (contained.spec.spawn(), contained.guard));
+        self.process = Process::Starting(starting);
+        let Process::Starting(starting) = &mut self.process else {
+            unreachable!("it was set in the line above")
+        };
+        let started = starting.await;
+        self.process = Process::None;
+        let (spawned, guard) = started.map_err(|error| start_failed(&error))?;
+        let running = spawned
+            .map_err(|source| spawn_error(section.program.clone(), profile.install.clone(), source))?;
+        self.process = Process::Running { running, _guard: guard };
+        let Process::Running { running: process, .. } = &self.process else {
+            unreachable!("it was set in the line above")
+        };
+        converse(process, section, &self.start, prompt, sink, &mut self.conversation).await
     }
 
     fn spec(&self, section: &HeadlessProfile) -> Result<SpawnSpec, DriverError> {
@@ -122,7 +176,7 @@ impl HeadlessAgent {
             "{conversation}" => conversation.to_owned(),
             _ => arg,
         });
-        let mut spec = SpawnSpec::new(program_path(&section.program)?, &self.start.workspace).args(args);
+        let mut spec = SpawnSpec::new(program_path(&section.program), &self.start.workspace).args(args);
         spec.env = agent_environment(&section.inherit_env, &section.env, &self.start.env);
         spec.stdin = Input::Piped;
         spec.stdout = Output::Piped;
@@ -155,12 +209,9 @@ pub(crate) fn agent_environment(
 }
 
 /// The program of a data file as a path: `{self}` is the program that runs now.
-pub(crate) fn program_path(program: &str) -> Result<PathBuf, DriverError> {
-    if program != "{self}" {
-        return Ok(PathBuf::from(program));
-    }
-    std::env::current_exe()
-        .map_err(|error| DriverError::Other(format!("the running program cannot be found: {error}")))
+pub(crate) fn program_path(program: &str) -> PathBuf {
+    // By the kernel's own link, which still leads to this very program when its file was replaced.
+    PathBuf::from(if program == "{self}" { "/proc/self/exe" } else { program })
 }
 
 /// Tells a missing program, which has a remedy of its own, from any other failure to start one.
@@ -173,15 +224,16 @@ pub(crate) fn spawn_error(program: String, install: String, source: SpawnError) 
 
 /// Carries the turn through a process that has just been started.
 async fn converse(
-    process: &mut Running,
+    process: &Running,
     section: &HeadlessProfile,
     start: &AgentStart,
     prompt: &str,
     sink: &dyn TurnSink,
     conversation: &mut Option<ConversationId>,
 ) -> Result<TurnOutcome, TurnError> {
-    let missing = |what: &str| TurnError::Protocol(format!("the agent's {what} is not piped"));
-    let broken = |error: std::io::Error| TurnError::Protocol(error.to_string());
+    let missing = |what: &str| TurnError::Other(format!("the agent's {what} is not piped"));
+    let broken =
+        |error: std::io::Error| TurnError::Other(format!("the agent's pipes cannot be used: {error}"));
     let mut stdin = process.take_stdin().ok_or_else(|| missing("input"))?.into_async().map_err(broken)?;
     let stdout = process.take_stdout().ok_or_else(|| missing("output"))?.into_async().map_err(broken)?;
     let stderr = process.take_stderr().ok_or_else(|| missing("error output"))?;
@@ -193,22 +245,26 @@ async fn converse(
         let _ = stdin.write_all(prompt.as_bytes()).await;
         let _ = stdin.shutdown().await;
         drop(stdin);
+        std::future::pending().await
     };
     let mut listener = Listener {
         decoder: Decoder::new(&section.events, &start.workspace),
         sink,
         status: AgentStatus::Starting,
         answer: String::new(),
+        cut: false,
+        warnings: 0,
         end: None,
         conversation,
     };
-    let listen = listener.listen(Lines::new(stdout, LineLimits::default()));
-    let ((), heard) = tokio::join!(feed, listen);
-    heard?;
-    let (end, answer) = (listener.end, listener.answer);
+    // Once the output has ended nobody needs the prompt any more, even if not all of it was read.
+    tokio::select! {
+        heard = listener.listen(Lines::new(stdout, LineLimits::default())) => heard?,
+        () = feed => {}
+    }
+    let (end, answer) = (listener.end.take(), listener.answer);
 
-    let grace = if end.is_some() { EXIT_GRACE } else { start.turn_timeout };
-    let exit = timeout(grace, process.wait()).await;
+    let exit = timeout(EXIT_GRACE, process.wait()).await;
     let Some(end) = end else {
         let exit = match exit {
             Ok(Ok(exit)) => exit.to_string(),
@@ -222,6 +278,16 @@ async fn converse(
     match end {
         TurnEnd { error: Some(message), usage, .. } => Err(TurnError::Agent { message, usage }),
         TurnEnd { error: None, text, usage } => {
+            let odd = match exit {
+                Ok(Ok(exit)) if exit.success() => None,
+                Ok(Ok(exit)) => Some(exit.to_string()),
+                Ok(Err(error)) => Some(error.to_string()),
+                Err(_) => Some(format!("it was still there {} s later", EXIT_GRACE.as_secs())),
+            };
+            if let Some(odd) = odd {
+                let text = format!("the agent reported success and then did not end well: {odd}");
+                tell(sink, TurnEvent::Warning(text)).await?;
+            }
             let answer = if text.is_empty() { answer } else { bounded(text) };
             Ok(TurnOutcome { answer, conversation: conversation.clone(), usage })
         }
@@ -233,18 +299,33 @@ struct Listener<'a> {
     sink: &'a dyn TurnSink,
     status: AgentStatus,
     answer: String,
+    /// Whether the answer was longer than what is kept.
+    cut: bool,
+    warnings: u32,
     end: Option<TurnEnd>,
     conversation: &'a mut Option<ConversationId>,
 }
 
 impl Listener<'_> {
-    /// Reads the agent's output to its end.
+    /// Reads the agent's output to its end; or for a while after the agent's result, since something that the agent
+    /// started may hold the output open.
     async fn listen<R: tokio::io::AsyncRead + Unpin>(
         &mut self,
         mut lines: Lines<R>,
     ) -> Result<(), TurnError> {
+        let mut last = None;
         loop {
-            let line = match lines.next().await {
+            if self.end.is_some() && last.is_none() {
+                last = Some(Instant::now() + EXIT_GRACE);
+            }
+            let next = match last {
+                None => lines.next().await,
+                Some(last) => match tokio::time::timeout_at(last, lines.next()).await {
+                    Ok(next) => next,
+                    Err(_) => return Ok(()),
+                },
+            };
+            let line = match next {
                 Ok(Some(line)) => line,
                 Ok(None) => return Ok(()),
                 Err(LineError::TooLong { limit, .. }) => {
@@ -271,7 +352,10 @@ impl Listener<'_> {
     async fn take(&mut self, item: Decoded) -> Result<(), TurnError> {
         let event = match item {
             Decoded::End(end) => {
-                self.end = Some(end);
+                // A failure that was reported once is not taken back by a later success.
+                if self.end.as_ref().is_none_or(|before| before.error.is_none()) {
+                    self.end = Some(end);
+                }
                 return Ok(());
             }
             Decoded::Event(event) => event,
@@ -282,12 +366,7 @@ impl Listener<'_> {
             }
             TurnEvent::Conversation(conversation) => *self.conversation = Some(conversation.clone()),
             TurnEvent::Text(text) => {
-                if self.answer.len() + text.len() <= MAX_ANSWER_BYTES {
-                    if !self.answer.is_empty() {
-                        self.answer.push_str("\n\n");
-                    }
-                    self.answer.push_str(text);
-                }
+                self.add(text);
                 self.set_status(AgentStatus::Responding, "text in the agent's stream").await?;
             }
             TurnEvent::ToolCall(call) => {
@@ -316,7 +395,31 @@ impl Listener<'_> {
         tell(self.sink, TurnEvent::Status { status, evidence: evidence.into() }).await
     }
 
-    async fn warn(&self, text: String) -> Result<(), TurnError> {
+    fn add(&mut self, text: &str) {
+        if self.cut {
+            return;
+        }
+        if !self.answer.is_empty() {
+            self.answer.push_str("\n\n");
+        }
+        let room = MAX_ANSWER_BYTES.saturating_sub(self.answer.len());
+        self.answer.push_str(missiond_process::text::truncate(text, room));
+        if text.len() > room {
+            self.cut = true;
+            self.answer.push('…');
+        }
+    }
+
+    /// Tells of a line that cannot be read; of the first ones only, since an agent may print a million of them.
+    async fn warn(&mut self, text: String) -> Result<(), TurnError> {
+        self.warnings = self.warnings.saturating_add(1);
+        let text = match self.warnings {
+            ..=MAX_LINE_WARNINGS => text,
+            warnings if warnings == MAX_LINE_WARNINGS + 1 => {
+                "further lines of the agent's output that cannot be read are left out".to_owned()
+            }
+            _ => return Ok(()),
+        };
         tell(self.sink, TurnEvent::Warning(text)).await
     }
 }

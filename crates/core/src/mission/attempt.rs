@@ -7,21 +7,33 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
+use tokio::time::timeout;
 
 use crate::ids::{SlotId, TaskId};
-use crate::mission::shared::{Interrupt, Occupied, Shared};
+use crate::mission::names::slug;
+use crate::mission::panics::unpanicked;
+use crate::mission::shared::{Interrupt, Occupied, Phase, Shared};
 use crate::mission::sink::Sink;
 use crate::model::{
-    AgentStatus, EventBody, Lease, SlotConfig, Task, TaskResult, TaskStatus, WorkspaceRecord,
+    AgentStatus, Cause, EventBody, Lease, SlotConfig, Task, TaskResult, TaskStatus, WorkspaceRecord,
 };
 use crate::ports::{
-    Agent, AgentStart, Change, Finish, Seat, StoreError, StoreErrorKind, TurnError, TurnOutcome, Vacated,
-    WorkspaceRequest,
+    Agent, AgentStart, Change, DriverError, Finish, Seat, StoreError, StoreErrorKind, TurnError, TurnOutcome,
+    Vacated, WorkspaceRequest, WorkspacesErrorKind,
 };
 
-/// How long to wait before a final status that could not be written is written again.
-const FINISH_RETRY: Duration = Duration::from_secs(2);
+/// How long to wait before the end of an attempt that could not be written is written again.
+const WRITE_AGAIN: Duration = Duration::from_secs(2);
+/// How long an agent that is being started may take to be there, so that it can be ended.
+const START_GRACE: Duration = Duration::from_secs(30);
+/// The highest number that is tried in a name that others have taken.
+const MAX_NUMBER: u32 = 20;
 
+/// How long starting an agent's process may take, its first screen not counted.
+const START_DEADLINE: Duration = Duration::from_secs(30);
+/// How long a workspace that is still in use is waited for, and how often it is tried.
+const RETIRE_PATIENCE: Duration = Duration::from_secs(10);
+const RETIRE_PAUSE: Duration = Duration::from_millis(100);
 /// How many reports of hooks may wait for a driver that is slow to hear them.
 const REPORTS: usize = 256;
 
@@ -52,8 +64,14 @@ enum Ending {
 impl Attempt {
     /// Carries the attempt to its end. When this returns no process of it is left.
     pub(super) async fn run(mut self) {
-        let renewal = self.renew_lease();
-        let ending = self.perform().await;
+        let _renewal = self.renew_lease();
+        let ending = match unpanicked(self.perform()).await {
+            Ok(ending) => ending,
+            Err(panic) => {
+                let reason = Some(format!("missiond itself failed: {panic}"));
+                Ending::Finish(Finish { status: TaskStatus::Failed, reason, result: TaskResult::default() })
+            }
+        };
         let reason = match &ending {
             Ending::Finish(finish) => finish.reason.clone().unwrap_or_else(|| "its task is done".to_owned()),
             Ending::EndedElsewhere(_) => "its task was ended".to_owned(),
@@ -62,11 +80,10 @@ impl Attempt {
         };
         self.shared.seats().remove(&self.slot.id);
         self.conclude(ending).await;
-        renewal.abort();
         let vacated = Vacated { task: Some(self.task.id), status: AgentStatus::Stopped, reason };
-        let change = Change::VacateSlot { slot: self.slot.id.clone(), vacated, at: self.shared.now() };
-        match self.shared.apply(change).await {
-            Ok(_) => {}
+        let vacate = |at| Change::VacateSlot { slot: self.slot.id.clone(), vacated: vacated.clone(), at };
+        match self.write(vacate).await {
+            Ok(()) => {}
             Err(error) if error.kind == StoreErrorKind::Stale => {}
             Err(error) => {
                 tracing::error!(slot = %self.slot.id, error = %crate::error::chain(&error), "a slot could not be vacated");
@@ -83,26 +100,27 @@ impl Attempt {
         }
         let workspace = match self.prepare().await {
             Ok(workspace) => workspace,
-            Err(reason) => return self.settle(Err(reason), None, TaskResult::default()).await,
+            Err(reason) => return self.settle(Err(TurnError::Other(reason)), None, TaskResult::default()).await,
         };
         let mut result = TaskResult::default();
-        let turn = self.turn(&workspace, &mut result).await;
+        let turn = match unpanicked(self.turn(&workspace, &mut result)).await {
+            Ok(turn) => turn,
+            Err(panic) => Err(TurnError::Other(format!("the driver failed: {panic}"))),
+        };
         result.duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.settle(turn, Some(&workspace), result).await
     }
 
     /// Makes the directory where the agent works.
-    async fn prepare(&mut self) -> Result<WorkspaceRecord, TurnError> {
+    async fn prepare(&mut self) -> Result<WorkspaceRecord, String> {
         let ports = &self.shared.config.ports;
-        let failed = |error: &dyn std::error::Error| TurnError::Protocol(crate::error::chain(error));
         if let Some(left) = &self.task.workspace {
             // An earlier attempt's directory: what is in it is kept, and this one starts afresh.
-            let retired = ports.workspaces.retire(left).await.map_err(|error| failed(&error))?;
+            let retired = ports.workspaces.retire(left).await.map_err(|error| crate::error::chain(&error))?;
             let body = EventBody::WorkspaceRetired { name: left.name.clone(), rescue: retired.rescue };
             self.shared.note(Some(self.task.id), Some(&self.slot.id), body).await;
         }
-        let request = self.workspace_request().await.map_err(|error| failed(&error))?;
-        let workspace = ports.workspaces.create(request).await.map_err(|error| failed(&error))?;
+        let workspace = self.create_workspace().await?;
         let change = Change::SetWorkspace {
             task: self.task.id,
             token: self.lease.token,
@@ -114,31 +132,53 @@ impl Attempt {
             if let Err(error) = ports.workspaces.retire(&workspace).await {
                 tracing::error!(name = %workspace.name, error = %crate::error::chain(&error), "a workspace is left over");
             }
-            return Err(failed(&error));
+            return Err(crate::error::chain(&error));
         }
         Ok(workspace)
     }
 
-    async fn workspace_request(&self) -> Result<WorkspaceRequest, StoreError> {
-        let settings = &self.shared.config.settings;
-        if let Some(earlier) = self.task.request.follow_up {
-            let earlier = self.shared.store.task(earlier).await?;
-            if let Some(workspace) = earlier.workspace {
-                let mut request = WorkspaceRequest::new(workspace.name, workspace.path, workspace.branch);
-                request.base = Some(workspace.base);
-                request.resume = true;
-                return Ok(request);
+    async fn create_workspace(&self) -> Result<WorkspaceRecord, String> {
+        let workspaces = &self.shared.config.ports.workspaces;
+        if let Some(request) = self.resumed_workspace().await.map_err(|error| crate::error::chain(&error))? {
+            return workspaces.create(request).await.map_err(|error| crate::error::chain(&error));
+        }
+        let mut number = self.number;
+        loop {
+            match workspaces.create(self.workspace_request(number)).await {
+                Ok(workspace) => return Ok(workspace),
+                // An issue may have had a task before, whose branch is there.
+                Err(error) if error.kind == WorkspacesErrorKind::Taken && number < MAX_NUMBER => number += 1,
+                Err(error) => return Err(crate::error::chain(&error)),
             }
         }
-        let mut issue = self.task.request.issue.clone().unwrap_or_else(|| self.task.id.short());
-        if self.number > 1 {
-            issue.push_str(&format!("-{}", self.number));
+    }
+
+    /// The workspace of the task that this one follows.
+    async fn resumed_workspace(&self) -> Result<Option<WorkspaceRequest>, StoreError> {
+        let Some(earlier) = self.task.request.follow_up else { return Ok(None) };
+        let earlier = self.shared.store.task(earlier).await?;
+        let Some(workspace) = earlier.workspace else { return Ok(None) };
+        let mut request = WorkspaceRequest::new(workspace.name, workspace.path, workspace.branch);
+        request.base = Some(workspace.base);
+        request.resume = true;
+        Ok(Some(request))
+    }
+
+    /// A workspace of its own; a number above 1 goes into its names.
+    fn workspace_request(&self, number: u32) -> WorkspaceRequest {
+        let settings = &self.shared.config.settings;
+        let short = self.task.id.short();
+        let issue = self.task.request.issue.as_deref().map_or_else(String::new, slug);
+        let mut issue = if issue.is_empty() { short } else { issue };
+        if number > 1 {
+            issue.push_str(&format!("-{number}"));
         }
-        let repository =
-            self.shared.config.root.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let name = settings.naming_pattern.replace("{repo}", &repository).replace("{issue_id}", &issue);
+        let root = self.shared.config.root.file_name().unwrap_or_default().to_string_lossy();
+        let repository = slug(&root);
+        let repository = if repository.is_empty() { "project" } else { &repository };
+        let name = settings.naming_pattern.replace("{repo}", repository).replace("{issue_id}", &issue);
         let path = settings.workspace_base.join(&name);
-        Ok(WorkspaceRequest::new(name, path, format!("{}/{issue}", settings.branch_prefix)))
+        WorkspaceRequest::new(name, path, format!("{}/{issue}", settings.branch_prefix))
     }
 
     /// Starts the agent and carries the turn through it. No process of it is left afterwards.
@@ -153,21 +193,24 @@ impl Attempt {
         let driver = self.shared.config.ports.drivers.iter().find(|driver| driver.kind() == kind).cloned();
         let driver =
             driver.ok_or_else(|| TurnError::Protocol(format!("this program has no driver `{kind}`")))?;
-        let mut interrupted = self.interrupted.clone();
-        let mut agent: Box<dyn Agent> = tokio::select! {
-            agent = driver.start(start) => agent?,
-            _ = interrupted.wait_for(Option::is_some) => return Err(TurnError::Cancelled),
+        // Not called off in the middle: what a dropped start leaves would end by itself, but nobody would know when.
+        let mut agent: Box<dyn Agent> = match timeout(START_DEADLINE, driver.start(start)).await {
+            Ok(agent) => agent?,
+            Err(_) => {
+                let text = format!("the agent did not start within {} s", START_DEADLINE.as_secs());
+                return Err(DriverError::Other(text).into());
+            }
         };
+        let mut interrupted = self.interrupted.clone();
         let sink =
             Sink::new(self.shared.clone(), self.task.id, self.slot.id.clone(), self.lease.token, occupied);
         let outcome = tokio::select! {
-            outcome = agent.turn(&self.task.request.prompt, &sink) => outcome,
+            biased;
             _ = interrupted.wait_for(Option::is_some) => Err(TurnError::Cancelled),
+            outcome = agent.turn(&self.task.request.prompt, &sink) => outcome,
         };
-        if let Err(error) = agent.stop().await {
-            let text = format!("processes of the agent are left: {error}");
-            self.shared.note(Some(self.task.id), Some(&self.slot.id), EventBody::Warning { text }).await;
-        }
+        self.stop(&mut *agent).await;
+        let outcome = outcome.and_then(|outcome| sink.check_all_judged().map(|()| outcome));
         result.tool_calls = sink.tally.calls.load(Ordering::Relaxed);
         result.denied_calls = sink.tally.denied.load(Ordering::Relaxed);
         match &outcome {
@@ -179,6 +222,13 @@ impl Attempt {
             Err(_) => {}
         }
         outcome
+    }
+
+    async fn stop(&self, agent: &mut dyn Agent) {
+        if let Err(error) = agent.stop().await {
+            let text = format!("processes of the agent are left: {error}");
+            self.shared.note(Some(self.task.id), Some(&self.slot.id), EventBody::Warning { text }).await;
+        }
     }
 
     /// From here on the gate answers for this attempt.
@@ -208,7 +258,7 @@ impl Attempt {
         reports: tokio::sync::broadcast::Sender<serde_json::Value>,
     ) -> Result<AgentStart, TurnError> {
         let shared = &self.shared;
-        let broken = |text: String| TurnError::Protocol(text);
+        let broken = TurnError::Other;
         let profile = shared.config.profiles.get(&self.slot.agent).cloned();
         let profile =
             profile.ok_or_else(|| broken(format!("there is no agent kind `{}`", self.slot.agent)))?;
@@ -233,6 +283,10 @@ impl Attempt {
         if let Some(earlier) = self.task.request.follow_up {
             let earlier = shared.store.task(earlier).await.map_err(|error| broken(error.to_string()))?;
             start.conversation = earlier.conversation;
+            if start.conversation.is_none() {
+                let text = format!("task {} left no conversation to go on with; a new one is begun", earlier.id);
+                shared.note(Some(self.task.id), Some(&self.slot.id), EventBody::Warning { text }).await;
+            }
         }
         Ok(start)
     }
@@ -244,7 +298,9 @@ impl Attempt {
         workspace: Option<&WorkspaceRecord>,
         mut result: TaskResult,
     ) -> Ending {
+        // A turn that had ended before the mission was told to stop counts: doing it again would cost the same once more.
         let interrupt = self.interrupted.borrow().clone();
+        let interrupt = interrupt.filter(|why| *why != Interrupt::Shutdown || turn.is_err());
         let mut problem = turn.as_ref().err().map(|error| crate::error::chain(error));
         if let Some(workspace) = workspace {
             if turn.is_ok() && interrupt.is_none() {
@@ -286,8 +342,18 @@ impl Attempt {
     }
 
     async fn retire(&self, workspace: &WorkspaceRecord, result: &mut TaskResult) -> Result<(), String> {
-        let retired = self.shared.config.ports.workspaces.retire(workspace).await;
-        let retired = retired.map_err(|error| crate::error::chain(&error))?;
+        let ports = &self.shared.config.ports;
+        let begun = Instant::now();
+        let retired = loop {
+            match ports.workspaces.retire(workspace).await {
+                Err(error)
+                    if error.kind == WorkspacesErrorKind::Busy && begun.elapsed() < RETIRE_PATIENCE =>
+                {
+                    ports.clock.sleep(RETIRE_PAUSE).await;
+                }
+                retired => break retired.map_err(|error| crate::error::chain(&error))?,
+            }
+        };
         let body =
             EventBody::WorkspaceRetired { name: workspace.name.clone(), rescue: retired.rescue.clone() };
         self.shared.note(Some(self.task.id), Some(&self.slot.id), body).await;
@@ -295,41 +361,60 @@ impl Attempt {
         Ok(())
     }
 
-    /// Writes the ending down. A final status that cannot be written (a full disk) is tried until it can, since
-    /// everything else is already as it says.
+    /// Writes the ending down.
     async fn conclude(&self, ending: Ending) {
-        loop {
-            let at = self.shared.now();
-            let (task, token) = (self.task.id, self.lease.token);
-            let change = match &ending {
-                Ending::Finish(finish) => {
-                    Change::FinishTask { task, token, finish: Box::new(finish.clone()), at }
-                }
-                Ending::EndedElsewhere(result) => {
-                    Change::AmendResult { task, result: Box::new(result.clone()) }
-                }
-                Ending::Requeue(reason) => {
-                    Change::RequeueTask { task, token: Some(token), reason: reason.clone(), at }
-                }
-                Ending::Silent => break,
-            };
-            match self.shared.apply(change).await {
-                Ok(_) => break,
-                Err(error) if matches!(error.kind, StoreErrorKind::Full | StoreErrorKind::Io) => {
-                    tracing::error!(%task, error = %crate::error::chain(&error), "the end of a task could not be written");
-                    self.shared.config.ports.clock.sleep(FINISH_RETRY).await;
-                }
-                Err(error) => {
-                    tracing::info!(%task, error = %crate::error::chain(&error), "the end of an attempt no longer counts");
-                    break;
+        let (task, token) = (self.task.id, self.lease.token);
+        let amend = |result: TaskResult| {
+            move |_| Change::AmendResult { task, result: Box::new(result.clone()) }
+        };
+        let written = match ending {
+            Ending::Finish(finish) => {
+                let change = |at| Change::FinishTask { task, token, finish: Box::new(finish.clone()), at };
+                match self.write(change).await {
+                    // Somebody ended it while its work was being put away, which is then worth knowing all the same.
+                    Err(error) if error.kind == StoreErrorKind::Final => {
+                        self.write(amend(finish.result)).await
+                    }
+                    written => written,
                 }
             }
+            Ending::EndedElsewhere(result) => self.write(amend(result)).await,
+            Ending::Requeue(reason) => {
+                let requeue =
+                    |at| Change::RequeueTask { task, token: Some(token), reason: reason.clone(), at };
+                self.write(requeue).await
+            }
+            Ending::Silent => Ok(()),
+        };
+        if let Err(error) = written {
+            tracing::info!(%task, error = %crate::error::chain(&error), "the end of an attempt no longer counts");
         }
         self.shared.announce_settled();
     }
 
-    /// Renews the lease for as long as the attempt goes on.
-    fn renew_lease(&self) -> AbortHandle {
+    /// Makes a change that must be made. If the disk is full it is tried until it is not, since everything else is
+    /// already as the change says; or until the mission ends, whose next owner puts things right.
+    async fn write(&self, change: impl Fn(jiff::Timestamp) -> Change) -> Result<(), StoreError> {
+        let mut phase = self.shared.phase.subscribe();
+        loop {
+            let stopping = *phase.borrow_and_update() >= Phase::Stopping;
+            match self.shared.apply(change(self.shared.now())).await {
+                Err(error)
+                    if !stopping && matches!(error.kind, StoreErrorKind::Full | StoreErrorKind::Io) =>
+                {
+                    tracing::error!(task = %self.task.id, error = %crate::error::chain(&error), "the end of an attempt could not be written");
+                    tokio::select! {
+                        () = self.shared.config.ports.clock.sleep(WRITE_AGAIN) => {}
+                        _ = phase.changed() => {}
+                    }
+                }
+                written => return written.map(drop),
+            }
+        }
+    }
+
+    /// Renews the lease for as long as what it gives back is kept.
+    fn renew_lease(&self) -> Renewal {
         let shared = self.shared.clone();
         let (task, token) = (self.task.id, self.lease.token);
         let renewal = async move {
@@ -354,7 +439,17 @@ impl Attempt {
                 }
             }
         };
-        tokio::spawn(renewal).abort_handle()
+        Renewal(tokio::spawn(renewal).abort_handle())
+    }
+}
+
+/// Ends the renewal of a lease when it is dropped, however the attempt ends.
+#[derive(Debug)]
+struct Renewal(AbortHandle);
+
+impl Drop for Renewal {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

@@ -62,7 +62,7 @@ impl MissionConfig {
     ///
     /// When the running program's own path cannot be found.
     pub fn new(root: PathBuf, settings: Settings, profiles: Profiles, ports: Ports) -> Result<Self, Error> {
-        let program = std::env::current_exe()
+        let program = crate::reexec::program()
             .map_err(|error| Error::Internal(format!("the running program cannot be found: {error}")))?;
         Ok(Self {
             root,

@@ -28,10 +28,14 @@ impl Shared {
                 "slot {slot} has no turn going on, so its agent may not call a tool"
             ));
         };
-        let verdict = match timeout(JUDGE_DEADLINE, self.config.ports.gate.judge(&call, &occupied.seat)).await
-        {
-            Ok(Ok(verdict)) => verdict,
-            Ok(Err(error)) => Verdict::deny(crate::error::chain(&error)),
+        if occupied.interrupted.borrow().is_some() {
+            return Verdict::deny("the turn was called off");
+        }
+        let judging = unpanicked(self.config.ports.gate.judge(&call, &occupied.seat));
+        let verdict = match timeout(JUDGE_DEADLINE, judging).await {
+            Ok(Ok(Ok(verdict))) => verdict,
+            Ok(Ok(Err(error))) => Verdict::deny(crate::error::chain(&error)),
+            Ok(Err(panic)) => Verdict::deny(format!("the policy {panic}")),
             Err(_) => {
                 Verdict::deny(format!("the policy gave no verdict within {} s", JUDGE_DEADLINE.as_secs()))
             }
@@ -44,8 +48,11 @@ impl Shared {
         self.record(&occupied, &call, verdict).await
     }
 
-    async fn record(&self, occupied: &Occupied, call: &ToolCall, verdict: Verdict) -> Verdict {
+    async fn record(&self, occupied: &Occupied, call: &ToolCall, mut verdict: Verdict) -> Verdict {
         let seat = &occupied.seat;
+        if unpoisoned(&occupied.verdicts).len() >= MAX_VERDICTS {
+            verdict = Verdict::deny(format!("the turn has made more than {MAX_VERDICTS} tool calls"));
+        }
         let body = EventBody::ToolJudged {
             call: event_text(&call.id),
             tool: event_text(&call.tool),
@@ -69,10 +76,12 @@ impl Shared {
             )),
         };
         let mut verdicts = unpoisoned(&occupied.verdicts);
-        if verdicts.len() >= MAX_VERDICTS {
-            return Verdict::deny(format!("the turn has made more than {MAX_VERDICTS} tool calls"));
+        // An agent that gives two calls one id is held to the stricter verdict.
+        let earlier = verdicts.get(&call.id).filter(|earlier| earlier.decision > verdict.decision);
+        if earlier.is_none() && (verdicts.len() < MAX_VERDICTS || verdicts.contains_key(&call.id)) {
+            let judged = Judged { tool: call.tool.clone(), decision: verdict.decision };
+            verdicts.insert(call.id.clone(), judged);
         }
-        verdicts.insert(call.id.clone(), verdict.decision);
         verdict
     }
 

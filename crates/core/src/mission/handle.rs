@@ -23,6 +23,8 @@ use crate::scheduler;
 const END_DEADLINE: Duration = Duration::from_secs(60);
 /// How long another owner's end is waited for.
 const LOCK_WAIT: Duration = Duration::from_secs(2);
+/// How long whoever waits for a task goes without looking at it.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// How many events one read takes.
 const EVENTS_PAGE: usize = 256;
 
@@ -288,6 +290,7 @@ impl Mission {
     /// Once begun, the end goes on when the future is dropped, as far as the runtime lives; call it again to wait.
     pub async fn shutdown(&self, reason: &str) -> Result<(), Error> {
         let shared = self.shared();
+        shared.set_closing(reason);
         shared.begin(Phase::Stopping);
         let mut phase = shared.phase.subscribe();
         let ended = timeout(END_DEADLINE, phase.wait_for(|phase| *phase == Phase::Closed)).await.is_ok();
@@ -298,7 +301,9 @@ impl Mission {
             }
             // It ended by itself or was aborted; either is an end.
             let _ = supervisor.await;
-            shared.note(None, None, EventBody::MissionClosed { reason: reason.to_owned() }).await;
+            if !ended {
+                shared.close().await;
+            }
         }
         let servers = unpoisoned(&self.inner.servers).take();
         if let Some(servers) = servers {
@@ -387,8 +392,14 @@ impl Shared {
         loop {
             let closed = *phase.borrow_and_update() == Phase::Closed;
             let task = self.store.task(id).await?;
-            if task.status.is_final() && !self.live().contains_key(&id) {
-                return Ok(task);
+            if task.status.is_final() {
+                let over = self.live().get(&id).map(|live| live.over.clone());
+                let Some(mut over) = over else { return Ok(task) };
+                // What came out of it is noted a moment later, when its processes are gone.
+                if timeout(END_DEADLINE, over.wait_for(|over| *over)).await.is_err() {
+                    return Ok(task);
+                }
+                return Ok(self.store.task(id).await?);
             }
             if closed {
                 return Err(Error::Closed);
@@ -396,6 +407,8 @@ impl Shared {
             tokio::select! {
                 _ = settled.changed() => {}
                 _ = phase.changed() => {}
+                // The store is the truth, and the rest only a wake-up.
+                () = tokio::time::sleep(LOOK_AGAIN) => {}
             }
         }
     }

@@ -10,7 +10,7 @@ use crate::control::{
 use crate::error::Error;
 use crate::ids::{Seq, SlotId};
 use crate::mission::shared::{Phase, Shared};
-use crate::model::{EventBody, Message, Recipient, TaskStatus};
+use crate::model::{Message, Recipient, TaskStatus};
 use crate::ports::{ApprovalFilter, BoxFuture, Change, TaskFilter};
 
 /// How far back an explanation looks in the log, and how many events of the slot it shows.
@@ -67,12 +67,9 @@ struct Handler {
 
 impl Handler {
     fn refused(&self, slot: Option<&SlotId>, pid: u32, reason: &str) {
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        let shared = self.shared.clone();
-        let slot = slot.cloned();
-        let body = EventBody::ControlRefused { pid, reason: reason.to_owned() };
-        // Detached on purpose: it is one bounded write for the record, and the caller must not wait for it.
-        runtime.spawn(async move { shared.note(None, slot.as_ref(), body).await });
+        if self.shared.refusals.add(slot, pid, reason) {
+            self.shared.wake.notify_one();
+        }
     }
 }
 
@@ -145,6 +142,9 @@ impl Shared {
             Request::SendMessage { to, text } => Response::Sent(self.send(None, to, text).await?),
             Request::Messages { limit } => Response::Messages(self.store.messages(limit.min(10_000)).await?),
             Request::Shutdown { drain } => {
+                if !drain {
+                    self.set_closing(&format!("shut down by {caller}"));
+                }
                 self.begin(if drain { Phase::Draining } else { Phase::Stopping });
                 self.wake.notify_one();
                 Response::Done

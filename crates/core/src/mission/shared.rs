@@ -9,6 +9,7 @@ use tokio::sync::{Notify, broadcast, watch};
 use crate::control::{ProjectPaths, Sessions};
 use crate::ids::{SlotId, TaskId};
 use crate::mission::MissionConfig;
+use crate::mission::refusals::Refusals;
 use crate::model::{Decision, EventBody};
 use crate::ports::{Applied, Change, Seat, Store, StoreError};
 
@@ -37,12 +38,19 @@ pub(super) struct Live {
 pub(super) struct Occupied {
     pub(super) seat: Seat,
     /// Every final verdict of the attempt, by the agent's id for the call.
-    pub(super) verdicts: Arc<Mutex<HashMap<String, Decision>>>,
+    pub(super) verdicts: Arc<Mutex<HashMap<String, Judged>>>,
     pub(super) interrupted: watch::Receiver<Option<Interrupt>>,
     /// The agent's process, once there is one.
     pub(super) pid: Arc<Mutex<Option<u32>>>,
     /// What the agent's hooks report besides calls, for the driver that is interested.
     pub(super) reports: broadcast::Sender<serde_json::Value>,
+}
+
+/// What was decided on a call.
+#[derive(Clone, Debug)]
+pub(super) struct Judged {
+    pub(super) tool: String,
+    pub(super) decision: Decision,
 }
 
 /// The mission's own state that is not in the store: nothing here outlives the process.
@@ -60,6 +68,10 @@ pub(super) struct Shared {
     /// Grows whenever an approval is settled or a task becomes final.
     pub(super) settled: watch::Sender<u64>,
     pub(super) phase: watch::Sender<Phase>,
+    /// Callers that were turned away.
+    pub(super) refusals: Refusals,
+    /// Why the mission ends, as far as somebody has said so.
+    closing: Mutex<Option<String>>,
     live: Mutex<HashMap<TaskId, Live>>,
     seats: Mutex<HashMap<SlotId, Occupied>>,
 }
@@ -94,6 +106,8 @@ impl Shared {
             wake: Notify::new(),
             settled: watch::Sender::new(0),
             phase: watch::Sender::new(Phase::Open),
+            refusals: Refusals::default(),
+            closing: Mutex::default(),
             live: Mutex::default(),
             seats: Mutex::default(),
         }
@@ -147,6 +161,19 @@ impl Shared {
             first
         });
         Some(live.over)
+    }
+
+    /// Says why the mission ends; the first one to say so counts.
+    pub(super) fn set_closing(&self, reason: &str) {
+        unpoisoned(&self.closing).get_or_insert_with(|| reason.to_owned());
+    }
+
+    /// The last thing that the supervisor does: the log ends with it, and whoever waits for the end then hears of it.
+    pub(super) async fn close(&self) {
+        let reason = unpoisoned(&self.closing).take();
+        let reason = reason.unwrap_or_else(|| "the queue is empty".to_owned());
+        self.note(None, None, EventBody::MissionClosed { reason }).await;
+        self.phase.send_replace(Phase::Closed);
     }
 
     /// Whether new work may be taken in.

@@ -14,6 +14,8 @@ use crate::ports::{
 
 /// The longest text of a call's argument in an error.
 const MAX_ARGUMENT_BYTES: usize = 300;
+/// The most tool calls of one attempt.
+const MAX_CALLS: usize = 100_000;
 
 #[derive(Debug)]
 pub(super) struct Sink {
@@ -23,8 +25,17 @@ pub(super) struct Sink {
     pub(super) token: LeaseToken,
     pub(super) occupied: Occupied,
     pub(super) tally: Tally,
-    calls: Mutex<HashMap<String, ToolCall>>,
+    calls: Mutex<HashMap<String, Called>>,
     guards: Mutex<Vec<SessionGuard>>,
+}
+
+/// A call that the agent announced.
+#[derive(Debug)]
+struct Called {
+    tool: String,
+    argument: String,
+    /// Whether the agent itself said that it never ran.
+    never_ran: bool,
 }
 
 /// How many tool calls there were.
@@ -58,7 +69,7 @@ impl Sink {
         let body = match event {
             TurnEvent::Started { pid, guardian } => {
                 let guard = self.shared.sessions.register(self.slot.clone(), guardian).map_err(|error| {
-                    TurnError::Protocol(format!("the agent's process cannot be kept apart: {error}"))
+                    TurnError::Other(format!("the agent's process cannot be kept apart: {error}"))
                 })?;
                 unpoisoned(&self.guards).push(guard);
                 *unpoisoned(&self.occupied.pid) = Some(pid);
@@ -83,7 +94,7 @@ impl Sink {
                     tool: event_text(&call.tool),
                     argument: event_text(&call.argument()),
                 };
-                unpoisoned(&self.calls).insert(call.id.clone(), call);
+                self.announce(call)?;
                 body
             }
             TurnEvent::ToolResult { call, is_error, never_ran } => {
@@ -100,26 +111,57 @@ impl Sink {
         self.write(change).await
     }
 
+    fn announce(&self, call: ToolCall) -> Result<(), TurnError> {
+        let mut calls = unpoisoned(&self.calls);
+        if calls.len() >= MAX_CALLS {
+            return Err(TurnError::Other(format!("the turn has made more than {MAX_CALLS} tool calls")));
+        }
+        let argument = missiond_process::text::truncate(&call.argument(), MAX_ARGUMENT_BYTES).to_owned();
+        calls.insert(call.id, Called { tool: call.tool, argument, never_ran: false });
+        Ok(())
+    }
+
     /// Every call that ran must have been allowed before it ran.
     fn check_verdict(&self, call: &str, is_error: bool, never_ran: bool) -> Result<(), TurnError> {
-        let decision = unpoisoned(&self.occupied.verdicts).get(call).copied();
+        let judged = unpoisoned(&self.occupied.verdicts).get(call).cloned();
+        let mut calls = unpoisoned(&self.calls);
+        let called = calls.get_mut(call);
+        let decision = judged.as_ref().map(|judged| judged.decision);
         if decision == Some(Decision::Deny) {
             self.tally.denied.fetch_add(1, Ordering::Relaxed);
         }
-        match decision {
-            Some(Decision::Allow) => Ok(()),
-            Some(Decision::Deny | Decision::Ask) if is_error => Ok(()),
-            None if never_ran => Ok(()),
-            None | Some(Decision::Deny | Decision::Ask) => {
-                let called = unpoisoned(&self.calls).get(call).cloned();
-                let (tool, argument) = match &called {
-                    Some(called) => (called.tool.clone(), called.argument()),
-                    None => ("an unannounced call".to_owned(), call.to_owned()),
-                };
-                let argument = missiond_process::text::truncate(&argument, MAX_ARGUMENT_BYTES).to_owned();
-                Err(TurnError::PolicyBypassed { tool, argument })
+        // A verdict on one tool is none on another, whatever id the agent gives its calls.
+        let same_tool = match (&judged, &called) {
+            (Some(judged), Some(called)) => judged.tool == called.tool,
+            _ => true,
+        };
+        let passes = match decision {
+            Some(Decision::Allow) => same_tool,
+            Some(Decision::Deny | Decision::Ask) => is_error,
+            None => never_ran,
+        };
+        if passes {
+            if let Some(called) = called {
+                called.never_ran |= never_ran;
             }
+            return Ok(());
         }
+        Err(match called {
+            Some(called) => called.bypassed(),
+            None => TurnError::PolicyBypassed {
+                tool: "an unannounced call".to_owned(),
+                argument: missiond_process::text::truncate(call, MAX_ARGUMENT_BYTES).to_owned(),
+            },
+        })
+    }
+
+    /// At the end of a turn that is said to have gone well: a call that was announced and never heard of again must have
+    /// had its verdict too.
+    pub(super) fn check_all_judged(&self) -> Result<(), TurnError> {
+        let verdicts = unpoisoned(&self.occupied.verdicts);
+        let calls = unpoisoned(&self.calls);
+        let unjudged = calls.iter().find(|(id, called)| !called.never_ran && !verdicts.contains_key(*id));
+        unjudged.map_or(Ok(()), |(_, called)| Err(called.bypassed()))
     }
 
     async fn set_status(&self, status: AgentStatus, evidence: String) -> Result<(), TurnError> {
@@ -140,11 +182,17 @@ impl Sink {
     }
 }
 
+impl Called {
+    fn bypassed(&self) -> TurnError {
+        TurnError::PolicyBypassed { tool: self.tool.clone(), argument: self.argument.clone() }
+    }
+}
+
 fn turn_error(error: &StoreError) -> TurnError {
     match error.kind {
         // The task went to somebody else or is final: what this attempt says no longer counts.
         StoreErrorKind::Stale | StoreErrorKind::Final => TurnError::Cancelled,
-        _ => TurnError::Protocol(format!(
+        _ => TurnError::Other(format!(
             "what the agent does could not be recorded: {}",
             crate::error::chain(error)
         )),

@@ -202,11 +202,34 @@ impl WorkspaceRecord {
     }
 }
 
+/// What sort of failure ended a task's attempt, for a caller that must branch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Cause {
+    /// The agent said that it failed: the model's service, its own limits.
+    Agent,
+    /// The agent ended before its turn did, or its output could not be read.
+    Exited,
+    /// The turn took too long.
+    TimedOut,
+    /// A tool call ran that nobody had allowed.
+    PolicyBypassed,
+    /// The agent's program is not there.
+    ProgramMissing,
+    /// The workspace could not be made, committed or given back.
+    Workspace,
+    /// Anything else.
+    Other,
+}
+
 /// What a task left behind.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct TaskResult {
+    /// What sort of failure ended the attempt; `None` when it ended well or was called off.
+    pub cause: Option<Cause>,
     /// The agent's answer, untrusted text.
     pub answer: String,
     /// The commit that holds the work, in hexadecimal; `None` when nothing changed.

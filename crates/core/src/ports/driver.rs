@@ -11,7 +11,7 @@ use tokio::sync::broadcast;
 
 use crate::agents::AgentProfile;
 use crate::ids::{ConversationId, SlotId, TaskId};
-use crate::model::{AgentStatus, DriverKind, ToolCall, Usage, Verdict};
+use crate::model::{AgentStatus, Cause, DriverKind, ToolCall, Usage, Verdict};
 use crate::ports::{BoxFuture, Containment};
 
 /// Starts agents of every kind in one way (headless, through a terminal, …).
@@ -232,6 +232,22 @@ pub enum DriverError {
     Other(String),
 }
 
+impl TurnError {
+    /// What sort of failure it is; `None` for a turn that was called off.
+    pub fn cause(&self) -> Option<Cause> {
+        Some(match self {
+            Self::Agent { .. } => Cause::Agent,
+            Self::Exited { .. } | Self::Protocol(_) => Cause::Exited,
+            Self::TimedOut { .. } => Cause::TimedOut,
+            Self::PolicyBypassed { .. } => Cause::PolicyBypassed,
+            Self::Driver(DriverError::ProgramMissing { .. }) => Cause::ProgramMissing,
+            Self::Workspace(_) => Cause::Workspace,
+            Self::Driver(_) | Self::Other(_) => Cause::Other,
+            Self::Cancelled => return None,
+        })
+    }
+}
+
 /// A turn that did not end well.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -272,6 +288,12 @@ pub enum TurnError {
     /// Somebody called the task off.
     #[error("cancelled")]
     Cancelled,
+    /// Something beside the agent failed, said in full: its workspace, its hooks, the record of what it does.
+    #[error("{0}")]
+    Other(String),
+    /// The directory where the agent works could not be made.
+    #[error("{0}")]
+    Workspace(String),
     /// The agent could not be started for this turn.
     #[error(transparent)]
     Driver(#[from] DriverError),

@@ -203,6 +203,8 @@ pub enum WorkspacesErrorKind {
     NotARepository,
     /// A program that is needed is missing.
     ProgramMissing,
+    /// Somebody still works there; trying later may succeed.
+    Busy,
     /// Anything else.
     Other,
 }

@@ -139,3 +139,112 @@ impl Writer {
         run.map(drop).map_err(|error| translate(&self.path, "writing", error))
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::{Seq, Work, Writer, watch};
+    use crate::ids::TaskId;
+    use crate::model::{EventBody, NewTask};
+    use crate::ports::{Change, StoreErrorKind};
+    use crate::store::{open, sql};
+
+    fn submit(id: TaskId, prompt: &str) -> Box<Work> {
+        let request = Box::new(NewTask::new(prompt));
+        Work::prepare(Change::SubmitTask { id, request, at: Timestamp::UNIX_EPOCH }).unwrap()
+    }
+
+    fn note() -> Box<Work> {
+        let bodies = vec![EventBody::Warning { text: String::new() }];
+        Work::prepare(Change::Note { task: None, slot: None, bodies, at: Timestamp::UNIX_EPOCH }).unwrap()
+    }
+
+    fn writer(directory: &tempfile::TempDir) -> Writer {
+        let path = directory.path().join("mission.db");
+        Writer::new(open::writer(&path).unwrap(), path, watch::Sender::new(Seq(0)))
+    }
+
+    /// Which commits SQLite syncs, as it says itself: 2 is FULL, 1 is NORMAL.
+    #[test]
+    fn a_commit_is_synced_if_and_only_if_a_change_in_it_is_durable() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut writer = writer(&directory);
+        for (batch, expected) in [
+            (vec![note()], 1),
+            (vec![note(), submit(TaskId::generate(), "x"), note()], 2),
+            (vec![note(), note()], 1),
+            (vec![submit(TaskId::generate(), "x")], 2),
+            (vec![submit(TaskId::generate(), "x")], 2),
+            (vec![note()], 1),
+        ] {
+            writer.commit(&batch).unwrap();
+            let level: i64 = writer.conn.pragma_query_value(None, "synchronous", |row| row.get(0)).unwrap();
+            assert_eq!(level, expected, "{batch:?}");
+        }
+    }
+
+    #[test]
+    fn a_refused_change_leaves_the_others_of_its_transaction_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut writer = writer(&directory);
+        let id = TaskId::generate();
+        let batch =
+            [note(), submit(id, "x"), submit(id, "x"), note(), submit(TaskId::generate(), ""), note()];
+        let (outcomes, newest) = writer.commit(&batch).unwrap();
+        let outcomes: Vec<_> = outcomes
+            .into_iter()
+            .map(|outcome| outcome.map(|done| done.seq.0).map_err(|error| error.kind))
+            .collect();
+        let (conflict, invalid) = (Err(StoreErrorKind::Conflict), Err(StoreErrorKind::Invalid));
+        assert_eq!(outcomes, [Ok(1), Ok(2), conflict, Ok(3), invalid, Ok(4)]);
+        assert_eq!(newest, Seq(4));
+    }
+
+    /// A full disk in the middle of a transaction undoes all of it, and the next one finds the writer sound.
+    #[test]
+    fn a_failed_transaction_is_undone_whole() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut writer = writer(&directory);
+        writer.commit(&[note()]).unwrap();
+        let pages: i64 = writer.conn.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+        let limit = |writer: &Writer, pages: i64| {
+            let set = writer
+                .conn
+                .pragma_update_and_check(None, "max_page_count", pages, |row| row.get::<_, i64>(0));
+            assert_eq!(set.unwrap(), pages);
+        };
+        limit(&writer, pages + 1);
+        let batch = [note(), submit(TaskId::generate(), &"x".repeat(100_000)), note()];
+        let error = writer.commit(&batch).unwrap_err();
+        assert_eq!(error.kind, StoreErrorKind::Full, "{error}");
+        assert!(writer.conn.is_autocommit(), "the transaction is still open");
+        limit(&writer, pages + 1000);
+        let (outcomes, newest) = writer.commit(&batch).unwrap();
+        assert!(outcomes.iter().all(Result::is_ok));
+        assert_eq!(newest, Seq(4));
+    }
+
+    /// The scans that the scheduler makes again and again use an index.
+    #[test]
+    fn scans_of_the_queue_use_an_index() {
+        let directory = tempfile::tempdir().unwrap();
+        let writer = writer(&directory);
+        let live = sql::tasks_newest_first(&crate::ports::TaskFilter::live().statuses);
+        for (statement, index) in [
+            (live.as_str(), "tasks_by_status"),
+            (sql::TASK_LEASED_TO, "tasks_leased_to"),
+            (sql::TASKS_LEASED, "tasks_leased_to"),
+            (sql::APPROVALS_PENDING, "approvals_pending"),
+            (sql::APPROVALS_OPEN_OF, "approvals_pending"),
+        ] {
+            let mut plan = writer.conn.prepare(&format!("EXPLAIN QUERY PLAN {statement}")).unwrap();
+            let bound = vec![1; plan.parameter_count()];
+            let steps =
+                plan.query_map(rusqlite::params_from_iter(bound), |row| row.get::<_, String>(3)).unwrap();
+            let steps: Vec<String> = steps.map(Result::unwrap).collect();
+            assert!(steps.iter().any(|step| step.contains(index)), "{statement}: {steps:?}");
+        }
+    }
+}

@@ -225,13 +225,14 @@ pub(super) fn warning(text: &str) -> EventBody {
 
 pub(super) fn result(answer: &str) -> TaskResult {
     TaskResult {
+        cause: Some(crate::model::Cause::TimedOut),
         answer: answer.to_owned(),
         commit: Some("c0ffee".to_owned()),
         changed_files: vec!["a".to_owned(), "ü b".to_owned()],
-        rescue: None,
         usage: Usage { cost_usd: Some(0.25), input_tokens: 7, output_tokens: u64::from(u32::MAX) },
         duration_ms: 1234,
         tool_calls: 2,
         denied_calls: 1,
+        ..TaskResult::default()
     }
 }

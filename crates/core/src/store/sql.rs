@@ -41,7 +41,7 @@ pub(super) const TASK_STANDING: &str = "SELECT id, status, attempts, lease_slot,
 pub(super) const TASK_EXISTS: &str = "SELECT 1 FROM tasks WHERE id = ?1";
 pub(super) const TASK_LEASED_TO: &str = "SELECT id FROM tasks WHERE lease_slot = ?1";
 pub(super) const TASKS_LEASED: &str =
-    "SELECT id, lease_slot FROM tasks WHERE lease_slot IS NOT NULL ORDER BY num";
+    "SELECT id, lease_slot FROM tasks INDEXED BY tasks_leased_to WHERE lease_slot IS NOT NULL ORDER BY num";
 pub(super) const INSERT_TASK: &str =
     "INSERT INTO tasks (id, request, status, submitted_at) VALUES (?1, ?2, ?3, ?4)";
 pub(super) const LEASE_TASK: &str = "UPDATE tasks SET status = ?2, reason = NULL, attempts = ?3, lease_slot = ?4, \

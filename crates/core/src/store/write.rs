@@ -237,6 +237,7 @@ mod tests {
             (sql::TASK_LEASED_TO, "tasks_leased_to"),
             (sql::TASKS_LEASED, "tasks_leased_to"),
             (sql::APPROVALS_PENDING, "approvals_pending"),
+            (sql::APPROVALS_OPEN, "approvals_pending"),
             (sql::APPROVALS_OPEN_OF, "approvals_pending"),
         ] {
             let mut plan = writer.conn.prepare(&format!("EXPLAIN QUERY PLAN {statement}")).unwrap();

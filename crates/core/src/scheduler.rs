@@ -17,6 +17,8 @@ pub struct State {
     pub live: Vec<Task>,
     /// The status of every task that a live one waits for.
     pub dependencies: HashMap<TaskId, TaskStatus>,
+    /// The branch that a live task goes on with, if it follows another.
+    pub branches: HashMap<TaskId, String>,
     /// Every slot.
     pub slots: Vec<Slot>,
     /// How many tasks may run at once.
@@ -51,11 +53,13 @@ pub enum Decision {
 /// Decides what to do now. The same state and moment give the same plan.
 ///
 /// A task appears in one decision at most and so does a slot; no more tasks run afterwards than
-/// [`State::max_running`] allows; among those that fit a slot, a higher priority goes first, then who came first.
+/// [`State::max_running`] allows, and no two of them on one branch; among those that fit a slot, a higher priority goes
+/// first, then who came first.
 pub fn plan(state: &State, now: Timestamp) -> Vec<Decision> {
     let mut decisions = Vec::new();
     let mut waiting = Vec::new();
     let mut running = 0;
+    let mut at_work: Vec<&String> = Vec::new();
     for task in &state.live {
         if let Some(reason) = must_fail(task, state, now) {
             decisions.push(Decision::Fail { task: task.id, reason });
@@ -63,7 +67,10 @@ pub fn plan(state: &State, now: Timestamp) -> Vec<Decision> {
         }
         match &task.lease {
             Some(lease) if lease.until <= now => decisions.push(Decision::Requeue { task: task.id }),
-            Some(_) => running += 1,
+            Some(_) => {
+                running += 1;
+                at_work.extend(state.branches.get(&task.id));
+            }
             None if task.status == TaskStatus::Queued && is_ready(task, state) => waiting.push(task),
             None => {}
         }
@@ -77,10 +84,15 @@ pub fn plan(state: &State, now: Timestamp) -> Vec<Decision> {
         if running >= state.max_running || vacant.is_empty() {
             break;
         }
+        let branch = state.branches.get(&task.id);
+        if branch.is_some_and(|branch| at_work.contains(&branch)) {
+            continue;
+        }
         if let Some(index) = vacant.iter().position(|slot| fits(task, &slot.config)) {
             let slot = vacant.remove(index);
             decisions.push(Decision::Lease { task: task.id, slot: slot.config.id.clone() });
             running += 1;
+            at_work.extend(branch);
         }
     }
     decisions

@@ -24,11 +24,8 @@ use crate::ports::{
 
 /// How long to wait before the end of an attempt that could not be written is written again.
 const WRITE_AGAIN: Duration = Duration::from_secs(2);
-/// How long an agent that is being started may take to be there, so that it can be ended.
-const START_GRACE: Duration = Duration::from_secs(30);
 /// The highest number that is tried in a name that others have taken.
 const MAX_NUMBER: u32 = 20;
-
 /// How long starting an agent's process may take, its first screen not counted.
 const START_DEADLINE: Duration = Duration::from_secs(30);
 /// How long a workspace that is still in use is waited for, and how often it is tried.
@@ -69,7 +66,8 @@ impl Attempt {
             Ok(ending) => ending,
             Err(panic) => {
                 let reason = Some(format!("missiond itself failed: {panic}"));
-                Ending::Finish(Finish { status: TaskStatus::Failed, reason, result: TaskResult::default() })
+                let result = TaskResult { cause: Some(Cause::Other), ..TaskResult::default() };
+                Ending::Finish(Finish { status: TaskStatus::Failed, reason, result })
             }
         };
         let reason = match &ending {
@@ -100,7 +98,10 @@ impl Attempt {
         }
         let workspace = match self.prepare().await {
             Ok(workspace) => workspace,
-            Err(reason) => return self.settle(Err(TurnError::Other(reason)), None, TaskResult::default()).await,
+            Err(reason) => {
+                let failed = Err(TurnError::Workspace(reason));
+                return self.settle(failed, None, TaskResult::default()).await;
+            }
         };
         let mut result = TaskResult::default();
         let turn = match unpanicked(self.turn(&workspace, &mut result)).await {
@@ -191,8 +192,7 @@ impl Attempt {
         let start = self.agent_start(workspace, occupied.reports.clone()).await?;
         let kind = self.slot.driver;
         let driver = self.shared.config.ports.drivers.iter().find(|driver| driver.kind() == kind).cloned();
-        let driver =
-            driver.ok_or_else(|| TurnError::Protocol(format!("this program has no driver `{kind}`")))?;
+        let driver = driver.ok_or_else(|| TurnError::Other(format!("this program has no driver `{kind}`")))?;
         // Not called off in the middle: what a dropped start leaves would end by itself, but nobody would know when.
         let mut agent: Box<dyn Agent> = match timeout(START_DEADLINE, driver.start(start)).await {
             Ok(agent) => agent?,
@@ -302,6 +302,7 @@ impl Attempt {
         let interrupt = self.interrupted.borrow().clone();
         let interrupt = interrupt.filter(|why| *why != Interrupt::Shutdown || turn.is_err());
         let mut problem = turn.as_ref().err().map(|error| crate::error::chain(error));
+        result.cause = turn.as_ref().err().and_then(TurnError::cause);
         if let Some(workspace) = workspace {
             if turn.is_ok() && interrupt.is_none() {
                 problem = self.commit(workspace, &mut result).await.err();
@@ -310,6 +311,9 @@ impl Attempt {
                 let lies = format!("the workspace {} is still there: {error}", workspace.path.display());
                 problem = Some(problem.map_or(lies.clone(), |problem| format!("{problem}; {lies}")));
             }
+        }
+        if problem.is_some() && turn.is_ok() {
+            result.cause = Some(Cause::Workspace);
         }
         match interrupt {
             Some(Interrupt::Ended) => Ending::EndedElsewhere(result),

@@ -6,7 +6,8 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::ids::{ApprovalId, SlotId};
-use crate::mission::shared::{Interrupt, Occupied, Shared, unpoisoned};
+use crate::mission::panics::unpanicked;
+use crate::mission::shared::{Interrupt, Judged, Occupied, Shared, unpoisoned};
 use crate::model::{
     AgentStatus, Approval, ApprovalStatus, Decision, EventBody, ToolCall, Verdict, event_text,
 };

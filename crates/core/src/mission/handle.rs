@@ -274,7 +274,7 @@ impl Mission {
         let _ = phase.wait_for(|phase| *phase == Phase::Closed).await;
     }
 
-    /// Takes no notice of the queue's being empty any longer: ends by itself once it is.
+    /// Lets the mission end by itself once the queue is empty. Tasks are taken in until then.
     pub fn drain(&self) {
         self.shared().begin(Phase::Draining);
     }

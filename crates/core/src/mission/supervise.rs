@@ -17,22 +17,30 @@ use crate::scheduler::{self, Decision, State};
 
 /// How long to wait before looking again when the store could not be read, or nothing was to be done.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
+/// How long to wait when something that was decided could not be done, say because the disk is full.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
+/// The shortest wait for a moment that is known: one that has just passed was decided about already.
+const SHORTEST: Duration = Duration::from_millis(20);
 
 /// Runs until the mission is closed. Dropping the future ends every attempt's processes.
 pub(super) async fn supervise(shared: Arc<Shared>) {
     let mut attempts = JoinSet::new();
+    let mut branches = HashMap::new();
     let mut phase = shared.phase.subscribe();
     loop {
         let now_phase = *phase.borrow_and_update();
         let mut pause = LOOK_AGAIN;
         match now_phase {
-            Phase::Open | Phase::Draining => match step(&shared, &mut attempts).await {
-                Ok(state) => {
+            Phase::Open | Phase::Draining => match step(&shared, &mut attempts, &mut branches).await {
+                Ok((state, all_done)) => {
                     if now_phase == Phase::Draining && state.live.is_empty() && attempts.is_empty() {
-                        shared.phase.send_replace(Phase::Closed);
+                        shared.close().await;
                         return;
                     }
                     pause = until_next(&shared, &state).min(LOOK_AGAIN);
+                    if !all_done {
+                        pause = pause.max(TRY_AGAIN);
+                    }
                 }
                 Err(error) => tracing::error!(error = %chain(&error), "the queue could not be read"),
             },
@@ -42,11 +50,16 @@ pub(super) async fn supervise(shared: Arc<Shared>) {
                     shared.interrupt(task, Interrupt::Shutdown);
                 }
                 if attempts.is_empty() {
-                    shared.phase.send_replace(Phase::Closed);
+                    shared.close().await;
                     return;
                 }
             }
         }
+        let (refusals, next) = shared.refusals.take();
+        for (slot, body) in refusals {
+            shared.note(None, slot.as_ref(), body).await;
+        }
+        pause = pause.min(next.unwrap_or(pause)).max(SHORTEST);
         let clock = shared.config.ports.clock.clone();
         tokio::select! {
             () = shared.wake.notified() => {}
@@ -64,43 +77,69 @@ pub(super) async fn supervise(shared: Arc<Shared>) {
 fn until_next(shared: &Shared, state: &State) -> Duration {
     let Some(next) = scheduler::next_change(state) else { return LOOK_AGAIN };
     let left = next.duration_since(shared.now());
-    // A moment that has passed was decided about just now; a little later is soon enough to look again.
-    Duration::try_from(left).unwrap_or_default().max(Duration::from_millis(20))
+    Duration::try_from(left).unwrap_or_default()
 }
 
-/// Reads the state, decides, and carries the decisions out.
-async fn step(shared: &Arc<Shared>, attempts: &mut JoinSet<()>) -> Result<State, StoreError> {
-    let state = read_state(shared).await?;
+/// Reads the state, decides, and carries the decisions out; tells whether all of them could be.
+async fn step(
+    shared: &Arc<Shared>,
+    attempts: &mut JoinSet<()>,
+    branches: &mut HashMap<TaskId, Option<String>>,
+) -> Result<(State, bool), StoreError> {
+    let state = read_state(shared, branches).await?;
+    let mut all_done = true;
     for decision in scheduler::plan(&state, shared.now()) {
         let at = shared.now();
         let outcome = match decision {
             Decision::Lease { task, slot } => lease(shared, attempts, &state, task, &slot).await,
-            // The holder is one of ours and could not renew in time: the task stays its own until its processes are
-            // gone, so that there are never two live attempts. Its end wakes this loop.
-            Decision::Requeue { task } if shared.interrupt(task, Interrupt::LeaseLost).is_some() => Ok(()),
-            Decision::Requeue { task } => {
-                let reason = "its lease ended without being renewed".to_owned();
-                shared.apply(Change::RequeueTask { task, token: None, reason, at }).await.map(drop)
-            }
+            Decision::Requeue { task } => requeue(shared, &state, task).await,
             Decision::Fail { task, reason } => {
                 let ended =
                     shared.apply(Change::EndTask { task, status: TaskStatus::Failed, reason, at }).await;
-                shared.interrupt(task, Interrupt::Ended);
-                shared.announce_settled();
-                // Whoever depends on it can be told at once.
-                shared.wake.notify_one();
+                if ended.is_ok() {
+                    shared.interrupt(task, Interrupt::Ended);
+                    shared.announce_settled();
+                    // Whoever depends on it can be told at once.
+                    shared.wake.notify_one();
+                }
                 ended.map(drop)
             }
         };
         if let Err(error) = outcome {
             // Somebody was quicker, or the disk is full; the next round decides on what is so then.
             tracing::info!(error = %chain(&error), "a decision of the scheduler was not carried out");
+            all_done = false;
         }
     }
-    Ok(state)
+    Ok((state, all_done))
 }
 
-async fn read_state(shared: &Shared) -> Result<State, StoreError> {
+/// Takes a task back whose lease has ended.
+///
+/// If an attempt of ours is at work on it, the lease ended because the machine slept, its clock was set or the disk was
+/// full, and nobody else can have the task: this process owns the project. The lease is made good then.
+async fn requeue(shared: &Shared, state: &State, task: TaskId) -> Result<(), StoreError> {
+    let at = shared.now();
+    let found = state.live.iter().find(|live| live.id == task);
+    let token = found.and_then(|task| task.lease.as_ref()).map(|lease| lease.token);
+    let at_work = shared.live().contains_key(&task);
+    let change = match token {
+        Some(token) if at_work => {
+            let until = at.checked_add(shared.config.lease).unwrap_or(at);
+            Change::RenewLease { task, token, until }
+        }
+        _ => {
+            let reason = "its lease ended without being renewed".to_owned();
+            Change::RequeueTask { task, token: None, reason, at }
+        }
+    };
+    shared.apply(change).await.map(drop)
+}
+
+async fn read_state(
+    shared: &Shared,
+    known: &mut HashMap<TaskId, Option<String>>,
+) -> Result<State, StoreError> {
     let live = shared.store.tasks(TaskFilter::live()).await?;
     let mut dependencies: HashMap<TaskId, TaskStatus> =
         live.iter().map(|task| (task.id, task.status)).collect();
@@ -109,8 +148,27 @@ async fn read_state(shared: &Shared) -> Result<State, StoreError> {
             dependencies.insert(*id, shared.store.task(*id).await?.status);
         }
     }
+    // A task that is followed is final, so its branch is read once.
+    known.retain(|id, _| live.iter().any(|task| task.request.follow_up == Some(*id)));
+    let mut branches = HashMap::new();
+    for task in &live {
+        let followed = match task.request.follow_up {
+            None => None,
+            Some(earlier) => match known.get(&earlier) {
+                Some(branch) => branch.clone(),
+                None => {
+                    let branch = shared.store.task(earlier).await?.workspace.map(|workspace| workspace.branch);
+                    known.insert(earlier, branch.clone());
+                    branch
+                }
+            },
+        };
+        if let Some(branch) = followed {
+            branches.insert(task.id, branch);
+        }
+    }
     let slots = shared.store.slots().await?;
-    Ok(State { live, dependencies, slots, max_running: shared.config.settings.max_concurrent_agents })
+    Ok(State { live, dependencies, branches, slots, max_running: shared.config.settings.max_concurrent_agents })
 }
 
 async fn lease(

@@ -28,7 +28,7 @@ fn running(mut task: Task, slot: &str, until: Timestamp) -> Task {
 
 fn state(live: Vec<Task>, slots: Vec<Slot>) -> State {
     let dependencies = live.iter().map(|task| (task.id, task.status)).collect();
-    State { live, dependencies, slots, max_running: 10 }
+    State { live, dependencies, branches: HashMap::new(), slots, max_running: 10 }
 }
 
 fn lease(task: &Task, slot: &str) -> Decision {
@@ -181,4 +181,19 @@ proptest::proptest! {
         let going_on = state.live.iter().filter(|task| task.lease.as_ref().is_some_and(|lease| lease.until > NOW)).count();
         proptest::prop_assert!(leased == 0 || going_on + leased <= max_running);
     }
+}
+
+#[test]
+fn tasks_that_go_on_with_one_branch_take_turns() {
+    let (first, second, third) = (task("first"), task("second"), task("third"));
+    let at_work = running(task("at work"), "a", NOW + SignedDuration::from_secs(10));
+    let slots = || vec![slot("a", "worker"), slot("b", "worker"), slot("c", "worker")];
+    let on = |tasks: &[(&Task, &str)]| {
+        tasks.iter().map(|(task, branch)| (task.id, (*branch).to_owned())).collect::<HashMap<_, _>>()
+    };
+    let mut state = state(vec![at_work.clone(), first.clone(), second.clone(), third.clone()], slots());
+    state.branches = on(&[(&first, "x"), (&second, "x"), (&third, "y")]);
+    assert_eq!(plan(&state, NOW), [lease(&first, "b"), lease(&third, "c")]);
+    state.branches = on(&[(&at_work, "x"), (&first, "x"), (&second, "x")]);
+    assert_eq!(plan(&state, NOW), [lease(&third, "b")]);
 }

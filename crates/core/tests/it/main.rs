@@ -1,9 +1,11 @@
 //! Tests of the crate at its boundary.
 #![allow(clippy::unwrap_used)]
 
+mod access;
 mod config;
 mod control;
 mod decode;
+mod docs;
 mod scheduler;
 mod store;
 mod text;

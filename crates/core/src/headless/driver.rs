@@ -245,7 +245,7 @@ async fn converse(
         let _ = stdin.write_all(prompt.as_bytes()).await;
         let _ = stdin.shutdown().await;
         drop(stdin);
-        std::future::pending().await
+        std::future::pending::<()>().await;
     };
     let mut listener = Listener {
         decoder: Decoder::new(&section.events, &start.workspace),

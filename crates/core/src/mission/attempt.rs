@@ -192,7 +192,8 @@ impl Attempt {
         let start = self.agent_start(workspace, occupied.reports.clone()).await?;
         let kind = self.slot.driver;
         let driver = self.shared.config.ports.drivers.iter().find(|driver| driver.kind() == kind).cloned();
-        let driver = driver.ok_or_else(|| TurnError::Other(format!("this program has no driver `{kind}`")))?;
+        let driver =
+            driver.ok_or_else(|| TurnError::Other(format!("this program has no driver `{kind}`")))?;
         // Not called off in the middle: what a dropped start leaves would end by itself, but nobody would know when.
         let mut agent: Box<dyn Agent> = match timeout(START_DEADLINE, driver.start(start)).await {
             Ok(agent) => agent?,
@@ -284,7 +285,8 @@ impl Attempt {
             let earlier = shared.store.task(earlier).await.map_err(|error| broken(error.to_string()))?;
             start.conversation = earlier.conversation;
             if start.conversation.is_none() {
-                let text = format!("task {} left no conversation to go on with; a new one is begun", earlier.id);
+                let text =
+                    format!("task {} left no conversation to go on with; a new one is begun", earlier.id);
                 shared.note(Some(self.task.id), Some(&self.slot.id), EventBody::Warning { text }).await;
             }
         }
@@ -368,9 +370,8 @@ impl Attempt {
     /// Writes the ending down.
     async fn conclude(&self, ending: Ending) {
         let (task, token) = (self.task.id, self.lease.token);
-        let amend = |result: TaskResult| {
-            move |_| Change::AmendResult { task, result: Box::new(result.clone()) }
-        };
+        let amend =
+            |result: TaskResult| move |_| Change::AmendResult { task, result: Box::new(result.clone()) };
         let written = match ending {
             Ending::Finish(finish) => {
                 let change = |at| Change::FinishTask { task, token, finish: Box::new(finish.clone()), at };

@@ -157,7 +157,8 @@ async fn read_state(
             Some(earlier) => match known.get(&earlier) {
                 Some(branch) => branch.clone(),
                 None => {
-                    let branch = shared.store.task(earlier).await?.workspace.map(|workspace| workspace.branch);
+                    let branch =
+                        shared.store.task(earlier).await?.workspace.map(|workspace| workspace.branch);
                     known.insert(earlier, branch.clone());
                     branch
                 }
@@ -168,7 +169,13 @@ async fn read_state(
         }
     }
     let slots = shared.store.slots().await?;
-    Ok(State { live, dependencies, branches, slots, max_running: shared.config.settings.max_concurrent_agents })
+    Ok(State {
+        live,
+        dependencies,
+        branches,
+        slots,
+        max_running: shared.config.settings.max_concurrent_agents,
+    })
 }
 
 async fn lease(

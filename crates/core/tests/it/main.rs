@@ -6,6 +6,7 @@ mod config;
 mod control;
 mod decode;
 mod docs;
+mod mission;
 mod scheduler;
 mod store;
 mod text;

@@ -1,0 +1,188 @@
+//! Tool calls: what is judged, asked about, denied and found to have gone past the policy.
+
+use std::time::Duration;
+
+use missiond_core::ports::ApprovalFilter;
+use missiond_core::{AgentStatus, ApprovalStatus, Decision, ErrorKind, EventBody, Mission, TaskStatus};
+
+use super::support::{Stage, asked, event, log, run, run_done, run_failed, slot, submit, wait};
+
+/// A turn that asks to run one command.
+fn bash(command: &str) -> String {
+    serde_json::json!([{ "bash": command }, { "say": "over" }]).to_string().replacen('[', "script:[", 1)
+}
+
+fn asking() -> Stage {
+    let stage = Stage::new();
+    stage.policy("ask = [\"Bash(touch:*)\"]\n");
+    stage
+}
+
+async fn settled(mission: &Mission, id: missiond_core::ApprovalId) -> missiond_core::Approval {
+    mission.approvals(ApprovalFilter::One(id)).await.unwrap().pop().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approved_call_runs_and_a_rejected_one_does_not() {
+    let stage = asking();
+    let mission = stage.player(1).await;
+    for approve in [true, false] {
+        let id = submit(&mission, bash("touch asked.txt")).await;
+        let approval = asked(&mission).await;
+        assert_eq!((approval.task, approval.call.argument().as_str()), (id, "touch asked.txt"));
+        let seat = slot(&mission, "s1").await;
+        assert_eq!(seat.status, AgentStatus::Confirming, "{seat:?}");
+        assert!(seat.pid.is_some(), "{seat:?}");
+        mission.settle(approval.id, approve, "a person", Some("because".to_owned())).await.unwrap();
+        let error = mission.settle(approval.id, !approve, "another", None).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+        let task = wait(&mission, id).await;
+        assert_eq!(task.status, TaskStatus::Done, "{task:?}");
+        let result = task.result.unwrap();
+        let expected: &[String] = if approve { &["asked.txt".to_owned()] } else { &[] };
+        assert_eq!((&*result.changed_files, result.denied_calls), (expected, u32::from(!approve)));
+        let approval = settled(&mission, approval.id).await;
+        assert_eq!(approval.status == ApprovalStatus::Approved, approve);
+        assert_eq!(approval.answered_by.as_deref(), Some("a person"));
+    }
+    let judged: Vec<Decision> = log(&mission)
+        .await
+        .into_iter()
+        .filter_map(|event| match event.body {
+            EventBody::ToolJudged { decision, .. } => Some(decision),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(judged, [Decision::Allow, Decision::Deny]);
+    mission.shutdown("over").await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_that_nobody_answers_is_a_no() {
+    let stage = asking();
+    let config = stage.config_with("player", 1, &[("security.approval_timeout", "1s")]);
+    let mission = Mission::open(config).await.unwrap();
+    let task = run_done(&mission, bash("touch asked.txt")).await;
+    let result = task.result.unwrap();
+    assert_eq!((result.changed_files.len(), result.denied_calls), (0, 1));
+    let approval = mission.approvals(ApprovalFilter::All).await.unwrap().pop().unwrap();
+    assert_eq!(approval.status, ApprovalStatus::Expired);
+    let error = mission.settle(approval.id, true, "too late", None).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    mission.shutdown("over").await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_ends_with_its_asker() {
+    let stage = asking();
+    let mission = stage.player(1).await;
+    // Cancelled while it asks.
+    let id = submit(&mission, bash("touch asked.txt")).await;
+    let approval = asked(&mission).await;
+    mission.cancel(id, "not wanted").await.unwrap();
+    assert_eq!(settled(&mission, approval.id).await.status, ApprovalStatus::Expired);
+
+    // The agent dies while it asks.
+    let id = submit(&mission, bash("touch asked.txt")).await;
+    let approval = asked(&mission).await;
+    assert_eq!(approval.task, id);
+    let pid = slot(&mission, "s1").await.pid.expect("an agent at work has a process");
+    let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    let task = wait(&mission, id).await;
+    assert_eq!(task.status, TaskStatus::Failed, "{task:?}");
+    assert_eq!(settled(&mission, approval.id).await.status, ApprovalStatus::Expired);
+    let error = mission.settle(approval.id, true, "too late", None).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    mission.shutdown("over").await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_denied_call_does_not_run_and_is_counted() {
+    let stage = Stage::new();
+    stage.policy("deny = [\"Bash(touch:*)\"]\n");
+    let mission = stage.player(1).await;
+    let task = run_done(&mission, bash("touch denied.txt")).await;
+    let result = task.result.unwrap();
+    assert_eq!((result.changed_files.len(), result.tool_calls, result.denied_calls), (0, 1, 1));
+    mission.shutdown("over").await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_no_hook_asked_about_ends_the_turn() {
+    let stage = Stage::new();
+    let mission = stage.player(1).await;
+    let prompt = r#"script:[{"unhooked":"touch past.txt"},{"think_ms":60000},{"say":"unseen"}]"#;
+    let reason = run_failed(&mission, prompt).await;
+    assert!(reason.contains("policy bypassed: Bash `touch past.txt`"), "{reason}");
+    stage.no_process_is_left().await;
+    mission.shutdown("over").await.unwrap();
+}
+
+/// What the stream itself says, played line by line.
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_without_a_verdict_are_found_in_every_guise() {
+    let stage = Stage::new();
+    let mission = stage.shell(1).await;
+    for (prompt, expected) in [
+        ("begin; call c1 Bash 'rm x'; returned c1 false; finish", "policy bypassed: Bash `rm x`"),
+        // Announced, never reported, and the turn is said to have gone well.
+        ("begin; call c1 Bash 'rm x'; finish", "policy bypassed: Bash `rm x`"),
+        // Reported without having been announced.
+        ("begin; returned c9 false; finish", "policy bypassed: an unannounced call `c9`"),
+        // An error of the tool is no proof that it did not run.
+        ("begin; call c1 Bash 'rm x'; returned c1 true 'exit code 1'; finish", "policy bypassed"),
+    ] {
+        let reason = run_failed(&mission, prompt).await;
+        assert!(reason.contains(expected), "{prompt}: {reason}");
+    }
+    // The agent itself says that the call was malformed and never ran.
+    run_done(&mission, "begin; call c1 Bash x; returned c1 true '<tool_use_error>bad'; finish").await;
+    let task = run(&mission, "begin; call c1 Bash x; result success true 'out of credit'").await;
+    assert!(task.reason.unwrap().contains("out of credit"), "a failed turn keeps its own reason");
+    mission.shutdown("over").await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gate_that_panics_or_hangs_is_a_no() {
+    use std::sync::Arc;
+    let stage = Stage::new();
+    for gate in [BadGate::Panics, BadGate::Fails] {
+        let mut config = stage.config("player", 1);
+        config.ports.gate = Arc::new(gate);
+        let mission = Mission::open(config).await.unwrap();
+        let task =
+            tokio::time::timeout(Duration::from_secs(40), run(&mission, bash("touch x.txt"))).await.unwrap();
+        assert_eq!(task.status, TaskStatus::Done, "{task:?}");
+        let result = task.result.unwrap();
+        assert_eq!((result.changed_files.len(), result.denied_calls), (0, 1));
+        event(&mission, "the verdict on record", |event| {
+            matches!(&event.body, EventBody::ToolJudged { decision: Decision::Deny, reason, .. }
+                if reason.contains("on purpose"))
+        })
+        .await;
+        mission.shutdown("over").await.unwrap();
+    }
+}
+
+#[derive(Debug)]
+enum BadGate {
+    Panics,
+    Fails,
+}
+
+impl missiond_core::ports::Gate for BadGate {
+    fn judge<'a>(
+        &'a self,
+        _: &'a missiond_core::ToolCall,
+        _: &'a missiond_core::ports::Seat,
+    ) -> missiond_core::ports::BoxFuture<'a, Result<missiond_core::Verdict, missiond_core::ports::GateError>>
+    {
+        Box::pin(async move {
+            match self {
+                Self::Panics => panic!("on purpose"),
+                Self::Fails => Err(missiond_core::ports::GateError("on purpose".to_owned())),
+            }
+        })
+    }
+}

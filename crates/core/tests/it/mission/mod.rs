@@ -1,0 +1,11 @@
+//! Missions on real repositories with real processes.
+
+mod ends;
+mod gate;
+mod log;
+mod program;
+mod queue;
+mod shared;
+mod support;
+mod turn;
+mod work;

@@ -1,0 +1,231 @@
+//! What becomes of an agent's work, whatever the agent does with git and its directory.
+
+use missiond_core::{EventBody, Task, TaskStatus};
+
+use super::support::{Stage, event, log, run, run_done, wait};
+
+fn branch(task: &Task) -> &str {
+    &task.workspace.as_ref().unwrap().branch
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn work_is_committed_on_the_branch() {
+    let stage = Stage::new();
+    let mission = stage.shell(1).await;
+    let before = stage.git(&["rev-parse", "HEAD"]);
+    let task = run_done(&mission, "begin; mkdir d; echo x > d/new.txt; rm README.md; finish").await;
+    let result = task.result.clone().unwrap();
+    assert_eq!(result.changed_files, ["README.md", "d/new.txt"]);
+    assert_eq!(stage.git(&["rev-parse", branch(&task)]), result.commit.unwrap());
+    assert!(stage.git(&["log", "-1", "--format=%B", branch(&task)]).contains(&task.id.to_string()));
+    assert_eq!(stage.git(&["rev-parse", "HEAD"]), before, "the person's checkout is left alone");
+    assert_eq!(stage.git(&["status", "--porcelain", "--untracked-files=no"]), "");
+    assert_eq!(stage.worktrees(), Vec::<String>::new());
+    mission.shutdown("over").await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_commits_by_itself_is_not_committed_over() {
+    let stage = Stage::new();
+    let mission = stage.shell(1).await;
+    let prompt = "begin; echo a > a.txt; git add a.txt; git commit -qm mine; finish";
+    let task = run_done(&mission, prompt).await;
+    let result = task.result.clone().unwrap();
+    assert_eq!(result.changed_files, ["a.txt"]);
+    assert_eq!(stage.git(&["log", "-1", "--format=%s", branch(&task)]), "mine");
+    assert_eq!(stage.git(&["rev-parse", branch(&task)]), result.commit.unwrap());
+
+    let prompt = "begin; echo a > a.txt; git add a.txt; git commit -qm mine; echo b > b.txt; finish";
+    let task = run_done(&mission, prompt).await;
+    assert_eq!(task.result.as_ref().unwrap().changed_files, ["a.txt", "b.txt"]);
+    assert_eq!(stage.git(&["log", "-2", "--format=%s", branch(&task)]).lines().nth(1), Some("mine"));
+    mission.shutdown("over").await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn work_of_a_failed_task_can_be_restored() {
+    let stage = Stage::new();
+    let mission = stage.shell(1).await;
+    let prompt = "begin; echo kept > committed.txt; git add .; git commit -qm part; echo changed > README.md; \
+         echo new > untracked.txt; result error_during_execution true broken";
+    let task = run(&mission, prompt).await;
+    assert_eq!(task.status, TaskStatus::Failed);
+    let rescue = task.result.as_ref().unwrap().rescue.clone().expect("a rescue ref");
+    assert!(rescue.starts_with("refs/missiond/rescue/"), "{rescue}");
+    assert_eq!(stage.git(&["show", &format!("{rescue}:README.md")]), "changed");
+    assert_eq!(stage.git(&["show", &format!("{rescue}:untracked.txt")]), "new");
+    assert_eq!(stage.git(&["show", &format!("{}:committed.txt", branch(&task))]), "kept");
+    assert_eq!(stage.worktrees(), Vec::<String>::new());
+
+    // A turn that fails without having changed anything leaves nothing behind.
+    let task = run(&mission, "begin; result error_during_execution true broken").await;
+    assert_eq!(task.result.unwrap().rescue, None);
+    mission.shutdown("over").await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_switches_branches_loses_nothing() {
+    let stage = Stage::new();
+    let mission = stage.shell(1).await;
+    let prompt = "begin; git checkout -qb elsewhere; echo a > a.txt; git add .; git commit -qm there; \
+         echo b > b.txt; finish";
+    let task = run(&mission, prompt).await;
+    assert_eq!(task.status, TaskStatus::Failed, "{task:?}");
+    let reason = task.reason.clone().unwrap();
+    assert!(reason.contains("elsewhere") && reason.contains(branch(&task)), "{reason}");
+    assert_eq!(stage.git(&["show", "elsewhere:a.txt"]), "a");
+    let rescue = task.result.unwrap().rescue.expect("a rescue ref");
+    assert_eq!(stage.git(&["show", &format!("{rescue}:b.txt")]), "b");
+
+    // A detached head with commits of its own.
+    let prompt = "begin; git checkout -q --detach; echo c > c.txt; git add .; git commit -qm lost; finish";
+    let task = run(&mission, prompt).await;
+    assert_eq!(task.status, TaskStatus::Failed, "{task:?}");
+    let rescue = task.result.unwrap().rescue.expect("a rescue ref for the commit that no branch has");
+    assert_eq!(stage.git(&["show", &format!("{rescue}:c.txt")]), "c");
+    mission.shutdown("over").await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_deletes_its_directory_harms_only_itself() {
+    let stage = Stage::new();
+    let mission = stage.shell(1).await;
+    let prompt = "begin; echo a > a.txt; git add .; git commit -qm saved; rm -rf \"$PWD\"; finish";
+    let task = run(&mission, prompt).await;
+    // What it committed is on the branch whatever the task's end.
+    assert_eq!(stage.git(&["show", &format!("{}:a.txt", branch(&task))]), "a");
+    assert_eq!(task.status, TaskStatus::Failed, "{task:?}");
+    let reason = task.reason.clone().unwrap();
+    let path = task.workspace.as_ref().unwrap().path.clone();
+    assert!(reason.contains(path.to_str().unwrap()), "{reason}");
+    assert_eq!(stage.worktrees(), Vec::<String>::new(), "{reason}");
+    assert!(!path.exists());
+
+    let prompt = "begin; rm -rf .git; echo b > b.txt; finish";
+    let task = run(&mission, prompt).await;
+    assert_eq!(task.status, TaskStatus::Failed, "{task:?}");
+    run_done(&mission, "begin; echo c > c.txt; finish").await;
+    mission.shutdown("over").await.unwrap();
+    stage.git(&["fsck", "--strict", "--no-dangling"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c12_p17_a_directory_named_like_a_command_runs_nothing() {
+    for name in ["a\"; touch pwned; \"", "$(touch pwned)", "with space", "ünï 🦀", "-rf", "'; touch pwned; '"]
+    {
+        let stage = Stage::named(name);
+        let mut mission = stage.player(1).await;
+        for agent in ["player", "shell"] {
+            let prompt = match agent {
+                "player" => r#"script:[{"write":{"path":"a.txt","content":"x"}},{"say":"ok"}]"#,
+                _ => "begin; echo x > a.txt; finish ok",
+            };
+            let task = run_done(&mission, prompt).await;
+            let result = task.result.unwrap();
+            assert_eq!((result.answer.as_str(), &*result.changed_files), ("ok", &["a.txt".to_owned()][..]));
+            assert_eq!(result.denied_calls, 0, "{name}");
+            mission.shutdown("over").await.unwrap();
+            drop(mission);
+            mission = stage.shell(1).await;
+        }
+        mission.shutdown("over").await.unwrap();
+        for place in [stage.root(), stage.root().parent().unwrap(), std::path::Path::new(".")] {
+            assert!(!place.join("pwned").exists(), "{name} was executed");
+        }
+    }
+}
+
+/// A file system that fills up in the middle of a turn, and is given room again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_loses_nothing() {
+    let disk = SmallDisk::new();
+    let stage = Stage::cloned_to(disk.path().join("project"));
+    for (key, value) in [("user.name", "Test"), ("user.email", "test@example.com")] {
+        stage.git(&["config", key, value]);
+    }
+    let mission = stage.shell(1).await;
+    run_done(&mission, "begin; echo before > before.txt; finish").await;
+    let ballast = disk.path().join("ballast");
+    let prompt = format!(
+        "begin; echo mine > mine.txt; : > {there}; await {go}; finish",
+        there = stage.quoted("there"),
+        go = stage.quoted("go")
+    );
+    let id = super::support::submit(&mission, prompt).await;
+    stage.signed("there").await;
+    disk.fill(&ballast);
+    stage.make_sign("go");
+    // The end of the turn cannot be written, so the task is not final, and is not forgotten.
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    let refused = mission.submit(missiond_core::NewTask::new("begin; finish")).await;
+    if let Err(error) = &refused {
+        assert!(missiond_core::chain(error).contains("full"), "{error}");
+    }
+    std::fs::remove_file(&ballast).unwrap();
+    let task = wait(&mission, id).await;
+    let kept = match task.status {
+        TaskStatus::Done => format!("{}:mine.txt", branch(&task)),
+        _ => {
+            let reason = task.reason.clone().unwrap();
+            assert!(reason.contains("space") || reason.contains("full"), "{reason}");
+            match &task.result.as_ref().unwrap().rescue {
+                Some(rescue) => format!("{rescue}:mine.txt"),
+                None => {
+                    // Nothing could be kept, so nothing was removed.
+                    let path = task.workspace.as_ref().unwrap().path.join("mine.txt");
+                    assert_eq!(std::fs::read_to_string(path).unwrap(), "mine\n");
+                    String::new()
+                }
+            }
+        }
+    };
+    if !kept.is_empty() {
+        assert_eq!(stage.git(&["show", &kept]), "mine");
+    }
+    run_done(&mission, "begin; echo after > after.txt; finish").await;
+    event(&mission, "the end", |event| {
+        event.task == Some(id) && matches!(event.body, EventBody::TaskFinished { .. })
+    })
+    .await;
+    log(&mission).await;
+    mission.shutdown("over").await.unwrap();
+    drop(stage);
+}
+
+/// A file system of a few megabytes; mounting it needs root, which the tests of a full disk cannot do without.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let mounted = std::process::Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=24m", "tmpfs"])
+            .arg(directory.path())
+            .status()
+            .unwrap();
+        assert!(mounted.success(), "a tmpfs could not be mounted; run this as root");
+        Self(directory)
+    }
+
+    fn path(&self) -> &std::path::Path {
+        self.0.path()
+    }
+
+    fn fill(&self, ballast: &std::path::Path) {
+        use std::io::Write as _;
+        let mut file = std::fs::File::create(ballast).unwrap();
+        let mut size = 1 << 20;
+        while size > 0 {
+            if file.write_all(&vec![7; size]).is_err() {
+                size /= 2;
+            }
+        }
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let unmounted = std::process::Command::new("umount").arg("-l").arg(self.0.path()).status();
+        assert!(unmounted.unwrap().success());
+    }
+}

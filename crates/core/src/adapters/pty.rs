@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use missiond_process::Environment;
 use missiond_pty::{
-    Choice, Dialog, DialogKind, EndReason, Observation, Profile, PtySession, Size, Status, TurnOptions,
-    TurnStep,
+    Choice, Dialog, DialogKind, EndReason, Observation, Profile, PtySession, Size, Status, SubmitError,
+    TurnOptions, TurnStep,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -180,7 +180,10 @@ impl PtyAgent {
             transcript.take_end();
         }
         let agent = self.agent.clone();
-        let mut turn = agent.submit(prompt).await.map_err(|error| TurnError::Protocol(chain(&error)))?;
+        let mut turn = agent.submit(prompt).await.map_err(|error| match error {
+            SubmitError::Exited(exit) => TurnError::Exited { exit: exit.to_string(), tail: self.last_rows() },
+            error => TurnError::Protocol(chain(&error)),
+        })?;
         self.status(sink, AgentStatus::Thinking, "the prompt was submitted").await?;
         let end = loop {
             let step = tokio::select! {

@@ -16,6 +16,8 @@ use crate::scripted::stop::Stop;
 
 /// How much of a tool's output comes back as its result.
 const MAX_OUTPUT_BYTES: usize = 30_000;
+/// How long a signal that ends the process may take.
+const CRASH: Duration = Duration::from_millis(500);
 /// Begins the result of a call that never ran because its turn ended before anybody had judged it.
 const NEVER_RAN: &str = "<tool_use_error>";
 
@@ -114,13 +116,7 @@ impl Turn<'_> {
                 return self.tool("AskUserQuestion", input, true, |answer, _| Ok(answer.to_owned()));
             }
             Step::Raw(line) => self.stage.show(Event::Raw(line.clone()))?,
-            Step::Crash(signal) => {
-                // Signal 0 and numbers that are no signal at all end the process in the plainest way instead.
-                if let Some(signal) = Signal::from_named_raw(*signal) {
-                    kill_process(getpid(), signal)?;
-                }
-                std::process::exit(1);
-            }
+            Step::Crash(signal) => crash(*signal)?,
             // `play` ends the turn before it comes here.
             Step::Fail(_) => {}
         }
@@ -202,6 +198,19 @@ impl Turn<'_> {
         event["tool_use_id"] = call.id.as_str().into();
         event
     }
+}
+
+/// Dies by a signal, or in the plainest way if it is none that ends a process.
+fn crash(signal: i32) -> io::Result<()> {
+    if let Some(signal) = Signal::from_named_raw(signal) {
+        // Another thread may take the signal, so this one waits for it. Twice, because the runtime's own handler of memory
+        // errors gives the first one back to the system.
+        for _ in 0..2 {
+            kill_process(getpid(), signal)?;
+            std::thread::sleep(CRASH);
+        }
+    }
+    std::process::exit(1)
 }
 
 fn write(file: &Path, content: &str) -> Outcome {

@@ -51,7 +51,8 @@ pub enum Step {
     Fail(String),
     /// Prints a line as it is, or with `--tui` writes it to the transcript.
     Raw(String),
-    /// Dies at once by this signal (in a terminal not by 1, 2 or 15, which it heeds; its exit code is 1 then).
+    /// Dies at once by this signal. One that does not end it (0, or one that is no signal) makes it exit with code 1; in
+    /// a terminal 1, 2 and 15 end it as they do from outside, with the terminal restored.
     Crash(i32),
 }
 

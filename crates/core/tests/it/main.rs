@@ -8,5 +8,6 @@ mod decode;
 mod docs;
 mod mission;
 mod scheduler;
+mod scripted;
 mod store;
 mod text;

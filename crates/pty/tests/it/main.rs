@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::single_range_in_vec_init)]
 
 mod detect;
+mod profiles;
 mod recordings;
 mod replay;
 mod session;

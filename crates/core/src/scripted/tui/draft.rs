@@ -86,7 +86,7 @@ impl Draft {
         let mut shown = String::new();
         for piece in &self.pieces {
             match piece {
-                Piece::Char(c) => shown.push(*c),
+                Piece::Char(c) => shown.push(harmless(*c)),
                 Piece::Paste { label, .. } => shown.push_str(label),
             }
         }
@@ -102,4 +102,12 @@ impl Draft {
         }
         fits
     }
+}
+
+/// What the box shows for a character. One that could act or mislead is shown by the replacement character: an escape
+/// would be longer than what was typed, and whoever compares the two would find them different.
+fn harmless(c: char) -> char {
+    let mut bytes = [0; 4];
+    let text: &str = c.encode_utf8(&mut bytes);
+    if crate::text::escape(text) == text { c } else { char::REPLACEMENT_CHARACTER }
 }

@@ -29,8 +29,8 @@ use transcript::Transcript;
 
 /// How long an Escape waits to be the beginning of a sequence.
 const ESCAPE: Duration = Duration::from_millis(30);
-/// How often the terminal's size is looked at.
-const LOOK: Duration = Duration::from_millis(200);
+/// How often everything is drawn anew if nothing happens, which costs nothing while it is the same.
+const LOOK: Duration = Duration::from_secs(1);
 /// How long a turn that is under way may take to stop when the program ends.
 const LAST_TURN: Duration = Duration::from_secs(2);
 /// How long a turn is seen to be under way at least: a shorter one could begin and end between two looks at the screen.
@@ -42,13 +42,13 @@ const ASKING: Duration = Duration::from_millis(50);
 
 /// Runs until the person leaves, the terminal is gone, or a signal says so.
 pub(super) fn run(player: Player, conversation: &Conversation) -> Result<ExitCode, String> {
+    let terminal = RawTerminal::enter()?;
     let (mut transcript, earlier) = Transcript::open(conversation)?;
     let begun = Event::Begun { cwd: player.cwd.to_string_lossy().into_owned() };
     transcript
         .append(&begun.line(&player.session))
         .map_err(|error| format!("the transcript could not be written: {error}"))?;
     let session = player.session.clone();
-    let terminal = RawTerminal::enter()?;
     let (news, received) = sync_channel(MAX_NEWS);
     watch_input(news.clone()).map_err(|error| format!("no thread for the input: {error}"))?;
     watch_signals(news.clone())?;
@@ -91,6 +91,8 @@ enum News {
     Closed,
     /// The program is to end with this exit code.
     Signal(u8),
+    /// The terminal has another size, or had one for a moment.
+    Resized,
     Turn(Event),
     Ask(Box<Dialog>, Sender<Choice>),
     /// The turn could not be played on.
@@ -168,6 +170,7 @@ impl Program {
             }
             News::Closed => return Some(Leave::Person),
             News::Signal(code) => return Some(Leave::Signal(code)),
+            News::Resized => self.terminal.forget(),
             News::Turn(event) => {
                 if matches!(event, Event::End { .. }) {
                     self.turn = None;
@@ -341,7 +344,7 @@ fn watch_input(news: SyncSender<News>) -> io::Result<()> {
     thread::Builder::new().name("input".to_owned()).spawn(watch).map(drop)
 }
 
-/// Hears the signals that would leave the terminal as it is.
+/// Hears of a new size, and of the signals that would leave the terminal as it is.
 fn watch_signals(news: SyncSender<News>) -> Result<(), String> {
     use tokio::signal::unix::{SignalKind, signal};
 
@@ -351,17 +354,23 @@ fn watch_signals(news: SyncSender<News>) -> Result<(), String> {
     let mut hangup = signal(SignalKind::hangup()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut resize = signal(SignalKind::window_change()).map_err(failed)?;
     drop(entered);
     let watch = move || {
-        let number = runtime.block_on(async {
-            tokio::select! {
-                _ = hangup.recv() => 1,
-                _ = interrupt.recv() => 2,
-                _ = terminate.recv() => 15,
+        loop {
+            let next = runtime.block_on(async {
+                // The exit code is the one by which shells tell of a signal.
+                tokio::select! {
+                    _ = hangup.recv() => News::Signal(128 + 1),
+                    _ = interrupt.recv() => News::Signal(128 + 2),
+                    _ = terminate.recv() => News::Signal(128 + 15),
+                    _ = resize.recv() => News::Resized,
+                }
+            });
+            if news.send(next).is_err() {
+                return;
             }
-        });
-        // The exit code by which shells tell of a signal.
-        let _ = news.send(News::Signal(128 + number));
+        }
     };
     thread::Builder::new().name("signals".to_owned()).spawn(watch).map(drop).map_err(failed)
 }

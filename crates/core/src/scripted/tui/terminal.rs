@@ -38,6 +38,11 @@ impl RawTerminal {
         }
     }
 
+    /// The terminal no longer shows what was drawn.
+    pub(super) fn forget(&mut self) {
+        self.shown.clear();
+    }
+
     /// Draws a whole frame, if it is another than the last one.
     pub(super) fn draw(&mut self, frame: Vec<u8>) -> io::Result<()> {
         if frame != self.shown {

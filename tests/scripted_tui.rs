@@ -1,0 +1,11 @@
+//! The scripted agent in a terminal: as a program of its own, and as an agent of a mission.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::print_stdout, reason = "a failure is shown with what led to it")]
+
+mod support;
+
+#[path = "scripted_tui/mission.rs"]
+mod mission;
+#[path = "scripted_tui/program.rs"]
+mod program;

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use etcetera::BaseStrategy as _;
 use missiond_core::Error;
 use missiond_core::access::Access;
 use missiond_core::project::{Project, ProjectOptions};
@@ -30,7 +29,8 @@ impl Context {
             let shown = missiond_core::text::escape_line(&directory.display().to_string());
             return Err(Error::Missing(format!("there is no directory {shown}")).into());
         }
-        let options = ProjectOptions { user_file: user_file(), overrides: global.overrides().to_vec() };
+        let mut options = ProjectOptions::of_person();
+        options.overrides = global.overrides().to_vec();
         Ok(Self { format: global.format(), directory, options, any_json: global.any_json() })
     }
 
@@ -56,10 +56,4 @@ impl Context {
         let access = Access::open(&project).await?;
         Ok((project, access))
     }
-}
-
-/// The person's configuration file; `None` for a person without a home.
-pub(crate) fn user_file() -> Option<PathBuf> {
-    let strategy = etcetera::base_strategy::Xdg::new().ok()?;
-    Some(strategy.config_dir().join("missiond").join("config.toml"))
 }

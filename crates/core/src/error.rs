@@ -3,7 +3,7 @@
 use crate::agents::ProfileError;
 use crate::config::ConfigError;
 use crate::control::{BindError, LockError, PathsError};
-use crate::ids::AgentKind;
+use crate::ids::{AgentKind, SlotId};
 use crate::ports::{StoreError, StoreErrorKind, WorkspacesError, WorkspacesErrorKind};
 
 /// A failed operation of a [`Mission`](crate::Mission).
@@ -56,6 +56,17 @@ pub enum Error {
     /// There is no such thing.
     #[error("{0}")]
     Missing(String),
+    /// A slot's arguments would take its agent past the policy.
+    #[error(
+        "slot `{slot}` has the argument `{arg}`, which would take its agent past our hooks or settings; take it out of \
+         `args` (what may run is a matter of .missiond/policy.toml)"
+    )]
+    Forbidden {
+        /// The slot.
+        slot: SlotId,
+        /// The argument.
+        arg: String,
+    },
     /// What was asked for makes no sense.
     #[error("{0}")]
     Invalid(String),
@@ -87,7 +98,9 @@ impl Error {
     /// What sort of failure it was.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Config(_) | Self::Profile(_) | Self::Policy(_) => ErrorKind::Configuration,
+            Self::Config(_) | Self::Profile(_) | Self::Policy(_) | Self::Forbidden { .. } => {
+                ErrorKind::Configuration
+            }
             Self::NoAgent { .. } | Self::UnknownAgent { .. } | Self::Unservable(_) | Self::Missing(_) => {
                 ErrorKind::Missing
             }

@@ -129,7 +129,8 @@ fn judge(event: &HookEvent) -> Result<Outcome, String> {
         let verdict = Verdict::deny(format!("this runs inside slot {slot}, whose hook asks the mission"));
         return Ok(Outcome::Verdict(to_policy(&verdict)));
     }
-    let project = Project::discover(&call.cwd, &ProjectOptions::default()).map_err(|error| chain(&error))?;
+    let project =
+        Project::discover(&call.cwd, &ProjectOptions::of_person()).map_err(|error| chain(&error))?;
     let gate = project.gate().map_err(|error| chain(&error))?;
     let word = |text: &str| text.parse().map_err(|error| format!("{error}"));
     let seat = Seat::new(

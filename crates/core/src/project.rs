@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use etcetera::BaseStrategy as _;
+
 use crate::adapters::{GitWorkspaces, PolicyGate};
 use crate::agents::Profiles;
 use crate::config::{Config, Settings, Sources};
@@ -34,6 +36,15 @@ pub struct ProjectOptions {
     pub user_file: Option<PathBuf>,
     /// Configuration keys that are set for this run, by dotted name.
     pub overrides: Vec<(String, String)>,
+}
+
+impl ProjectOptions {
+    /// The person's configuration file, in the XDG configuration directory, and no overrides.
+    pub fn of_person() -> Self {
+        let strategy = etcetera::base_strategy::Xdg::new().ok();
+        let user_file = strategy.map(|strategy| strategy.config_dir().join("missiond").join("config.toml"));
+        Self { user_file, overrides: Vec::new() }
+    }
 }
 
 impl Project {

@@ -8,7 +8,7 @@ use missiond_core::config::{self as library, Entry, KEYS, Sources, set_in_file};
 use missiond_core::text::escape_line;
 use serde::Serialize;
 
-use crate::context::{Context, user_file};
+use crate::context::Context;
 use crate::exit::{Exit, UsageError};
 use crate::output::{Cell, FAINT, Table, line, list, one, remark};
 
@@ -97,7 +97,7 @@ fn get(context: &Context, name: &str, show_origin: bool) -> anyhow::Result<Exit>
 
 fn set(context: &Context, key: &str, value: &str, user: bool) -> anyhow::Result<Exit> {
     let file = if user {
-        user_file().ok_or_else(|| UsageError("there is no home directory to keep the file in".to_owned()))?
+        context.options.user_file.clone().ok_or_else(|| UsageError("there is no home directory to keep the file in".to_owned()))?
     } else {
         // The project's configuration may be what is wrong, so only its place is looked for.
         let workspaces = GitWorkspaces::discover(&context.directory).map_err(Error::from)?;

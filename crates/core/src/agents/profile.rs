@@ -30,6 +30,9 @@ pub struct AgentProfile {
     pub name: String,
     /// How to install it, as a sentence for an error.
     pub install: String,
+    /// Arguments that would switch its asking off or load settings of somebody else's: a slot that has one is refused.
+    #[serde(default)]
+    pub forbidden_args: Vec<String>,
     /// The hook protocol that it speaks; `None` for an agent without hooks, which then cannot be gated.
     #[serde(default)]
     pub hooks: Option<HookProtocol>,
@@ -231,6 +234,15 @@ impl AgentProfile {
             return Err(ProfileError::Version { origin: origin.to_owned(), found: profile.version });
         }
         Ok(profile)
+    }
+
+    /// The first of these arguments that the agent must not get, also written as `--flag=value`.
+    pub fn forbidden<'a>(&self, args: &'a [String]) -> Option<&'a str> {
+        let is_forbidden = |arg: &str| {
+            let flag = arg.split_once('=').map_or(arg, |(flag, _)| flag);
+            self.forbidden_args.iter().any(|forbidden| forbidden == flag)
+        };
+        args.iter().map(String::as_str).find(|arg| is_forbidden(arg))
     }
 
     /// The program that the driver starts.

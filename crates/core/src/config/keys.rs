@@ -86,21 +86,36 @@ pub const KEYS: &[Key] = &[
         Some("\"GITHUB_TOKEN\""),
         "The environment variable that holds the token for GitHub. Reserved: nothing reads it yet.",
     ),
-    key("github.default_owner", Kind::Text, None, "The owner of repositories that are named without one."),
-    key("github.default_repo", Kind::Text, None, "The repository of issues that are named by number."),
+    key(
+        "github.default_owner",
+        Kind::Text,
+        None,
+        "The owner of repositories that are named without one. Reserved: nothing reads it yet.",
+    ),
+    key(
+        "github.default_repo",
+        Kind::Text,
+        None,
+        "The repository of issues that are named by number. Reserved: nothing reads it yet.",
+    ),
     key(
         "security.approval_timeout",
         // What agents can be told to wait for a hook is limited; Claude Code's timer overflows after 24 days.
         Kind::Duration(14),
         Some("\"1h\""),
-        "How long a question waits for a person before it counts as a no. Reserved: nothing reads it yet. Reserved: nothing reads it yet.",
+        "How long a question waits for a person before it counts as a no.",
     ),
-    key("security.audit_log_path", Kind::Path, None, "Where the audit log is written."),
+    key(
+        "security.audit_log_path",
+        Kind::Path,
+        None,
+        "Where the audit log is written. Reserved: nothing reads it yet.",
+    ),
     key(
         "security.default_policy",
         Kind::Word(&["read-only", "strict", "standard", "permissive"]),
         Some("\"standard\""),
-        "The preset beneath the rules of the policy file. Reserved: nothing reads it yet.",
+        "The preset beneath the rules of the policy file.",
     ),
     key(
         "security.enable_hooks",

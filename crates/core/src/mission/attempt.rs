@@ -109,6 +109,8 @@ impl Attempt {
             Err(panic) => Err(TurnError::Other(format!("the driver failed: {panic}"))),
         };
         result.duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let body = EventBody::TurnFinished { usage: result.usage.clone(), duration_ms: result.duration_ms };
+        self.shared.note(Some(self.task.id), Some(&self.slot.id), body).await;
         self.settle(turn, Some(&workspace), result).await
     }
 

@@ -73,6 +73,10 @@ impl Mission {
     pub async fn open(config: MissionConfig) -> Result<Self, Error> {
         for slot in &config.slots {
             config.require_kind(&slot.agent)?;
+            let profile = config.profiles.get(&slot.agent);
+            if let Some(arg) = profile.and_then(|profile| profile.forbidden(&slot.args)) {
+                return Err(Error::Forbidden { slot: slot.id.clone(), arg: arg.to_owned() });
+            }
         }
         let paths = ProjectPaths::new(&config.root)?;
         let lock = Arc::new(acquire(paths.clone()).await?);

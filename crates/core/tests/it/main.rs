@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod access;
+mod agents;
 mod config;
 mod control;
 mod decode;

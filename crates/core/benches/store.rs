@@ -1,15 +1,10 @@
 //! The store beside bare SQLite doing the same work in the same run.
 //!
-//! `events`: many callers at once write one event each; the partner inserts the same rows in transactions of as many rows
-//! as there are callers. `submit_to_leased`: one caller submits a task and leases it; the partner makes the same rows in
+//! `events`: many callers at once write one or more events each; the partner inserts the same rows in transactions of as
+//! many rows as all callers together can have under way. `submit_to_leased`: one caller submits a task and leases it; the partner makes the same rows in
 //! the same two transactions, the first one synced.
-//!
-//! With `BENCH_PAIRS=FILE` it leaves criterion out and appends the samples that it compares at the end to the file, a line
-//! each (`figure`, the store's nanoseconds, the partner's).
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
 
-use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,35 +18,46 @@ use missiond_core::{EventBody, NewTask, SlotConfig, SlotId, TaskId};
 use rusqlite::{Connection, params};
 use tokio::runtime::Runtime;
 
-/// Enough to keep the writer busy; a project with its highest number of agents has so many.
-const CALLERS: [u64; 2] = [64, 500];
-const ROUNDS: usize = 15;
-const EVENTS_A_ROUND: u64 = 20_000;
+/// How many callers write how many events with each change. 500 agents are the most that a project may have.
+const LOADS: [Load; 3] =
+    [Load { callers: 64, each: 1 }, Load { callers: 500, each: 1 }, Load { callers: 64, each: 16 }];
+const ROUNDS: usize = 9;
+const EVENTS_A_ROUND: u64 = 40_000;
 const TASKS_A_ROUND: u64 = 100;
+
+#[derive(Clone, Copy, Debug)]
+struct Load {
+    callers: u64,
+    each: u64,
+}
+
+impl std::fmt::Display for Load {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} callers x {}", self.callers, self.each)
+    }
+}
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    if std::env::var_os("BENCH_PAIRS").is_none() {
-        let mut criterion = Criterion::default().configure_from_args();
-        events(&mut criterion, &runtime);
-        latency(&mut criterion, &runtime);
-        criterion.final_summary();
-    }
+    let mut criterion = Criterion::default().configure_from_args();
+    events(&mut criterion, &runtime);
+    latency(&mut criterion, &runtime);
+    criterion.final_summary();
     ratios(&runtime);
 }
 
 fn events(criterion: &mut Criterion, runtime: &Runtime) {
     let mut group = criterion.benchmark_group("events");
     group.throughput(Throughput::Elements(1)).sample_size(10).measurement_time(Duration::from_secs(3));
-    for callers in CALLERS {
+    for load in LOADS {
         let directory = tempfile::tempdir().unwrap();
         let store = open(directory.path());
-        group.bench_function(BenchmarkId::new("store", callers), |bencher| {
-            bencher.iter_custom(|count| store_events(runtime, &store, callers, count));
+        group.bench_function(BenchmarkId::new("store", load), |bencher| {
+            bencher.iter_custom(|count| store_events(runtime, &store, load, count));
         });
         let bare = Bare::new(directory.path(), "bare.db");
-        group.bench_function(BenchmarkId::new("bare", callers), |bencher| {
-            bencher.iter_custom(|count| bare.events(callers, count));
+        group.bench_function(BenchmarkId::new("bare", load), |bencher| {
+            bencher.iter_custom(|count| bare.events(load, count));
         });
     }
     group.finish();
@@ -71,19 +77,17 @@ fn latency(criterion: &mut Criterion, runtime: &Runtime) {
 
 /// Runs the partners in turn, so that whatever else the machine does falls on both, and compares the medians.
 fn ratios(runtime: &Runtime) {
-    for callers in CALLERS {
+    for load in LOADS {
         let directory = tempfile::tempdir().unwrap();
         let store = open(directory.path());
         let bare = Bare::new(directory.path(), "bare.db");
         let (mine, partner) = in_turn(
-            &format!("events_{callers}"),
-            EVENTS_A_ROUND,
-            || store_events(runtime, &store, callers, EVENTS_A_ROUND),
-            || bare.events(callers, EVENTS_A_ROUND),
+            || store_events(runtime, &store, load, EVENTS_A_ROUND),
+            || bare.events(load, EVENTS_A_ROUND),
         );
         let rate = |time: Duration| EVENTS_A_ROUND as f64 / time.as_secs_f64();
         println!(
-            "events, {callers} callers: store {:.0}/s, bare {:.0}/s, ratio {:.2} (goal 0.5 and 10000/s)",
+            "events, {load}: store {:.0}/s, bare {:.0}/s, ratio {:.2} (goal 0.5 and 10000/s)",
             rate(mine),
             rate(partner),
             rate(mine) / rate(partner)
@@ -92,12 +96,8 @@ fn ratios(runtime: &Runtime) {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path());
     let bare = Bare::new(directory.path(), "bare.db");
-    let (mine, partner) = in_turn(
-        "store_lease",
-        TASKS_A_ROUND,
-        || store_leases(runtime, &store, TASKS_A_ROUND),
-        || bare.leases(TASKS_A_ROUND),
-    );
+    let (mine, partner) =
+        in_turn(|| store_leases(runtime, &store, TASKS_A_ROUND), || bare.leases(TASKS_A_ROUND));
     let each = |time: Duration| time.as_secs_f64() * 1e6 / TASKS_A_ROUND as f64;
     println!(
         "submit to leased: store {:.0} us, bare {:.0} us, {:.2} times as long",
@@ -107,25 +107,14 @@ fn ratios(runtime: &Runtime) {
     );
 }
 
-/// The medians of many rounds, each of which is `count` pieces of work.
 fn in_turn(
-    figure: &str,
-    count: u64,
     mut mine: impl FnMut() -> Duration,
     mut partner: impl FnMut() -> Duration,
 ) -> (Duration, Duration) {
     let mut times = (Vec::new(), Vec::new());
-    let mut lines = String::new();
     for _ in 0..ROUNDS {
-        let (mine, partner) = (mine(), partner());
-        let each = |time: Duration| time.as_nanos() / u128::from(count);
-        writeln!(lines, "{figure}\t{}\t{}", each(mine), each(partner)).unwrap();
-        times.0.push(mine);
-        times.1.push(partner);
-    }
-    if let Some(file) = std::env::var_os("BENCH_PAIRS") {
-        let mut file = std::fs::OpenOptions::new().append(true).create(true).open(file).unwrap();
-        file.write_all(lines.as_bytes()).unwrap();
+        times.0.push(mine());
+        times.1.push(partner());
     }
     times.0.sort();
     times.1.sort();
@@ -148,24 +137,23 @@ fn slot() -> SlotId {
     "worker-1".parse().unwrap()
 }
 
-fn store_events(runtime: &Runtime, store: &Arc<SqliteStore>, callers: u64, count: u64) -> Duration {
+fn store_events(runtime: &Runtime, store: &Arc<SqliteStore>, load: Load, count: u64) -> Duration {
     runtime.block_on(async {
-        let left = Arc::new(AtomicU64::new(count));
+        let left = Arc::new(AtomicU64::new(count.div_ceil(load.each)));
         let task = TaskId::generate();
         let begun = Instant::now();
         let mut running = tokio::task::JoinSet::new();
-        for _ in 0..callers {
+        for _ in 0..load.callers {
             let (store, left) = (store.clone(), left.clone());
+            // Made once, as the partner's row is: what is measured is the store.
+            let (bodies, at) = (vec![body(); load.each as usize], Timestamp::now());
+            let note = Change::Note { task: Some(task), slot: Some(slot()), bodies, at };
             running.spawn(async move {
                 while left
                     .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1))
                     .is_ok()
                 {
-                    let (bodies, at) = (vec![body()], Timestamp::now());
-                    store
-                        .apply(Change::Note { task: Some(task), slot: Some(slot()), bodies, at })
-                        .await
-                        .unwrap();
+                    store.apply(note.clone()).await.unwrap();
                 }
             });
         }
@@ -212,7 +200,7 @@ impl Bare {
         Self { conn }
     }
 
-    fn events(&self, size: u64, count: u64) -> Duration {
+    fn events(&self, load: Load, count: u64) -> Duration {
         let (at, task) = (Timestamp::now().to_string(), TaskId::generate().to_string());
         let body = serde_json::to_string(&body()).unwrap();
         let mut insert = self
@@ -220,9 +208,9 @@ impl Bare {
             .prepare("INSERT INTO events (at, task, slot, body) VALUES (?1, ?2, 'worker-1', ?3)")
             .unwrap();
         let begun = Instant::now();
-        let mut left = count;
+        let mut left = count.div_ceil(load.each) * load.each;
         while left > 0 {
-            let rows = left.min(size);
+            let rows = left.min(load.callers * load.each);
             self.conn.execute_batch("BEGIN IMMEDIATE").unwrap();
             for _ in 0..rows {
                 insert.execute(params![at, task, body]).unwrap();

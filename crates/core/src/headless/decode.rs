@@ -9,7 +9,9 @@ use crate::agents::{ClosedField, Emit, EventRule};
 use crate::model::{AgentStatus, ToolCall, Usage};
 use crate::ports::TurnEvent;
 
-/// The most items of one array that a rule looks at.
+/// How much of a line that is no event is shown.
+const MAX_NOISE_BYTES: usize = 200;
+/// The most items of one array.
 const MAX_ITEMS: usize = 10_000;
 
 /// What a line says.
@@ -45,17 +47,23 @@ impl<'a> Decoder<'a> {
         Self { rules, workspace: workspace.into() }
     }
 
-    /// Decodes one line. A line that no rule fits says nothing.
+    /// Decodes one line. A line that no rule fits says nothing; one that is no JSON object is noise and becomes a warning.
     ///
     /// # Errors
     ///
-    /// When the line is no JSON, or lacks what a rule that fits needs; the message says which.
+    /// When the line is a broken object, or lacks what a rule that fits needs; the message says which. Such a line may
+    /// hide a tool call, so whoever relies on seeing every call cannot go on.
     pub fn decode(&self, line: &str) -> Result<Vec<Decoded>, String> {
         if line.trim().is_empty() {
             return Ok(Vec::new());
         }
+        if !line.trim_start().starts_with('{') {
+            let head = missiond_process::text::truncate(line, MAX_NOISE_BYTES);
+            let text = format!("the agent printed a line that is no event: {head}");
+            return Ok(vec![Decoded::Event(TurnEvent::Warning(text))]);
+        }
         let value: Value =
-            serde_json::from_str(line).map_err(|error| format!("a line is no JSON: {error}"))?;
+            serde_json::from_str(line).map_err(|error| format!("a line is broken JSON: {error}"))?;
         let mut decoded = Vec::new();
         for rule in self.rules {
             if !rule.when.iter().all(|(pointer, expected)| value.pointer(pointer) == Some(expected)) {
@@ -68,8 +76,7 @@ impl<'a> Decoder<'a> {
             match &rule.each {
                 None => decoded.push(self.emit(rule, &value, &value)?),
                 Some(pointer) => {
-                    let items = value.pointer(pointer).and_then(Value::as_array);
-                    for item in items.into_iter().flatten().take(MAX_ITEMS) {
+                    for item in items(&value, pointer)? {
                         if rule.item.iter().all(|(pointer, expected)| item.pointer(pointer) == Some(expected))
                         {
                             decoded.push(self.emit(rule, item, &value)?);
@@ -116,6 +123,18 @@ impl<'a> Decoder<'a> {
             }
             Emit::Result => Decoded::End(fields.turn_end()),
         })
+    }
+}
+
+/// The items of a line. A plain text in their place holds none; anything else could hide some.
+fn items<'a>(line: &'a Value, pointer: &str) -> Result<&'a [Value], String> {
+    match line.pointer(pointer) {
+        None | Some(Value::Null | Value::String(_)) => Ok(&[]),
+        Some(Value::Array(items)) if items.len() <= MAX_ITEMS => Ok(items),
+        Some(Value::Array(items)) => {
+            Err(format!("a line has {} items at {pointer}; {MAX_ITEMS} are the most", items.len()))
+        }
+        Some(_) => Err(format!("a line has something else than a list at {pointer}")),
     }
 }
 

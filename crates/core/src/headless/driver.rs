@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use missiond_process::{
-    Environment, Input, LineError, LineLimits, Lines, Output, Running, SpawnError, SpawnSpec, Tail,
+    Environment, Input, LineLimits, Lines, Output, Running, SpawnError, SpawnSpec, Tail,
 };
 use tokio::io::AsyncWriteExt as _;
 use tokio::task::JoinHandle;
@@ -29,7 +29,7 @@ const STDERR_TAIL_BYTES: usize = 4096;
 const EXIT_GRACE: Duration = Duration::from_secs(10);
 /// The longest answer that is kept.
 const MAX_ANSWER_BYTES: usize = 4 << 20;
-/// The most warnings of one turn about lines that cannot be read.
+/// The most warnings of one turn.
 const MAX_LINE_WARNINGS: u32 = 20;
 
 /// Runs agents as one process a turn, as the `[headless]` part of their data file says.
@@ -328,11 +328,7 @@ impl Listener<'_> {
             let line = match next {
                 Ok(Some(line)) => line,
                 Ok(None) => return Ok(()),
-                Err(LineError::TooLong { limit, .. }) => {
-                    self.warn(format!("a line of the agent's output over {limit} bytes was left out"))
-                        .await?;
-                    continue;
-                }
+                // What a line that cannot be read says is not known; it could be a tool call that nobody has judged.
                 Err(error) => return Err(TurnError::Protocol(error.to_string())),
             };
             match self.decoder.decode(&line.text) {
@@ -343,7 +339,7 @@ impl Listener<'_> {
                 }
                 Err(problem) => {
                     let head = missiond_process::text::truncate(&line.text, 200);
-                    self.warn(format!("{problem}: {head}")).await?;
+                    return Err(TurnError::Protocol(format!("{problem}: {head}")));
                 }
             }
         }
@@ -361,6 +357,7 @@ impl Listener<'_> {
             Decoded::Event(event) => event,
         };
         match &event {
+            TurnEvent::Warning(text) => return self.warn(text.clone()).await,
             TurnEvent::Status { status, evidence } => {
                 return self.set_status(*status, evidence.clone()).await;
             }
@@ -410,13 +407,13 @@ impl Listener<'_> {
         }
     }
 
-    /// Tells of a line that cannot be read; of the first ones only, since an agent may print a million of them.
+    /// Passes a warning on; the first ones only, since an agent may print a million lines that are no events.
     async fn warn(&mut self, text: String) -> Result<(), TurnError> {
         self.warnings = self.warnings.saturating_add(1);
         let text = match self.warnings {
             ..=MAX_LINE_WARNINGS => text,
             warnings if warnings == MAX_LINE_WARNINGS + 1 => {
-                "further lines of the agent's output that cannot be read are left out".to_owned()
+                "further warnings of this turn are left out".to_owned()
             }
             _ => return Ok(()),
         };

@@ -64,7 +64,11 @@ impl PolicyGate {
         }
         let mut gate = Self::new(
             Policies::new(layers).map_err(unusable)?,
-            vec![paths.state_dir(), paths.runtime_dir().to_owned()],
+            // The directory above holds the sockets of other projects of the same person.
+            [Some(paths.state_dir()), paths.runtime_dir().parent().map(ToOwned::to_owned)]
+                .into_iter()
+                .flatten()
+                .collect(),
         );
         gate.open.push(settings.shared_directory.clone());
         Ok(gate)

@@ -7,9 +7,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use missiond_process::{
-    Environment, Input, LineLimits, Lines, Output, Running, SpawnError, SpawnSpec, Tail,
-};
+use missiond_process::{Environment, Input, LineLimits, Lines, Output, Running, SpawnError, SpawnSpec, Tail};
 use tokio::io::AsyncWriteExt as _;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
@@ -258,13 +256,23 @@ async fn converse(
         conversation,
     };
     // Once the output has ended nobody needs the prompt any more, even if not all of it was read.
+    let mut lines = Lines::new(stdout, LineLimits::default());
     tokio::select! {
-        heard = listener.listen(Lines::new(stdout, LineLimits::default())) => heard?,
+        heard = listener.listen(&mut lines) => heard?,
         () = feed => {}
     }
-    let (end, answer) = (listener.end.take(), listener.answer);
-
     let exit = timeout(EXIT_GRACE, process.wait()).await;
+    if exit.is_err() {
+        // What it still did before it was ended counts too: a call after the result is a call.
+        let _ = process.kill().await;
+    }
+    match timeout(EXIT_GRACE, listener.listen(&mut lines)).await {
+        Ok(heard) => heard?,
+        Err(_) => {
+            return Err(TurnError::Protocol("the agent's output did not end with its processes".to_owned()));
+        }
+    }
+    let (end, answer) = (listener.end.take(), listener.answer);
     let Some(end) = end else {
         let exit = match exit {
             Ok(Ok(exit)) => exit.to_string(),
@@ -311,7 +319,7 @@ impl Listener<'_> {
     /// started may hold the output open.
     async fn listen<R: tokio::io::AsyncRead + Unpin>(
         &mut self,
-        mut lines: Lines<R>,
+        lines: &mut Lines<R>,
     ) -> Result<(), TurnError> {
         let mut last = None;
         loop {

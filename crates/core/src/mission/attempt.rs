@@ -1,7 +1,7 @@
 //! One try of one slot at one task, from the lease to the end.
 
 use std::collections::HashMap;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -10,6 +10,7 @@ use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 use crate::ids::{SlotId, TaskId};
+use crate::mission::gate::questions;
 use crate::mission::names::slug;
 use crate::mission::panics::unpanicked;
 use crate::mission::shared::{Interrupt, Occupied, Phase, Shared};
@@ -31,6 +32,8 @@ const START_DEADLINE: Duration = Duration::from_secs(30);
 /// How long a workspace that is still in use is waited for, and how often it is tried.
 const RETIRE_PATIENCE: Duration = Duration::from_secs(10);
 const RETIRE_PAUSE: Duration = Duration::from_millis(100);
+/// The most messages that the agent of one attempt may send.
+const MAX_MESSAGES: u32 = 200;
 /// How many reports of hooks may wait for a driver that is slow to hear them.
 const REPORTS: usize = 256;
 
@@ -246,6 +249,8 @@ impl Attempt {
         );
         let occupied = Occupied {
             seat,
+            asked: questions(),
+            messages: Arc::new(AtomicU32::new(MAX_MESSAGES)),
             pid: Arc::default(),
             reports: tokio::sync::broadcast::Sender::new(REPORTS),
             verdicts: Arc::new(Mutex::new(HashMap::new())),

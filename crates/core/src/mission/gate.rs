@@ -1,8 +1,9 @@
 //! Judging a tool call, and asking a person when the verdict is `ask`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 
 use crate::ids::{ApprovalId, SlotId};
@@ -15,8 +16,18 @@ use crate::ports::{ApprovalFilter, Change, StoreErrorKind};
 
 /// How long the judge may take before the call counts as denied.
 const JUDGE_DEADLINE: Duration = Duration::from_secs(10);
+/// The longest arguments of a call, as JSON, that are judged; and that a person can be shown.
+const MAX_INPUT_BYTES: usize = 1 << 20;
+const MAX_ASKED_BYTES: usize = 128 * 1024;
+/// The most questions of one slot that wait for a person at once.
+const MAX_ASKED: usize = 16;
 /// The most tool calls of one attempt whose verdicts are kept.
 const MAX_VERDICTS: usize = 100_000;
+
+/// The turns at asking a person that one attempt has.
+pub(super) fn questions() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(MAX_ASKED))
+}
 
 impl Shared {
     /// Gives the final verdict on a call from a slot: allow or deny, never ask.
@@ -32,6 +43,13 @@ impl Shared {
         if occupied.interrupted.borrow().is_some() {
             return Verdict::deny("the turn was called off");
         }
+        let size = call.input.to_string().len();
+        if size > MAX_INPUT_BYTES {
+            let text = format!(
+                "the call's arguments have {size} bytes; {MAX_INPUT_BYTES} are the most that are judged"
+            );
+            return self.record(&occupied, &call, Verdict::deny(text)).await;
+        }
         let judging = unpanicked(self.config.ports.gate.judge(&call, &occupied.seat));
         let verdict = match timeout(JUDGE_DEADLINE, judging).await {
             Ok(Ok(Ok(verdict))) => verdict,
@@ -42,7 +60,17 @@ impl Shared {
             }
         };
         let verdict = match verdict.decision {
-            Decision::Ask if occupied.seat.can_ask => self.ask(&occupied, &call, verdict).await,
+            Decision::Ask if occupied.seat.can_ask && size > MAX_ASKED_BYTES => Verdict::deny(format!(
+                "{}; the call's arguments have {size} bytes, and a person is shown {MAX_ASKED_BYTES} at the most",
+                verdict.reason
+            )),
+            Decision::Ask if occupied.seat.can_ask => match occupied.asked.clone().try_acquire_owned() {
+                Ok(_turn) => self.ask(&occupied, &call, verdict).await,
+                Err(_) => Verdict::deny(format!(
+                    "{}; {MAX_ASKED} questions of this slot wait already",
+                    verdict.reason
+                )),
+            },
             Decision::Ask => Verdict { decision: Decision::Deny, ..verdict },
             Decision::Allow | Decision::Deny => verdict,
         };

@@ -1,6 +1,7 @@
 //! The sockets, and what is said over them.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use crate::control::{
     Authority, Caller, ControlHandler, ControlServer, ErrorKind, ErrorReply, Explanation, GateHandler,
@@ -10,12 +11,16 @@ use crate::control::{
 use crate::error::Error;
 use crate::ids::{Seq, SlotId};
 use crate::mission::shared::{Phase, Shared};
-use crate::model::{Message, Recipient, TaskStatus};
+use crate::model::{Approval, ApprovalStatus, Message, Recipient, TaskStatus};
 use crate::ports::{ApprovalFilter, BoxFuture, Change, TaskFilter};
 
 /// How far back an explanation looks in the log, and how many events of the slot it shows.
 const EXPLAIN_BACK: u64 = 5_000;
 const EXPLAIN_EVENTS: usize = 20;
+/// How many questions one answer lists, how many bytes of arguments they may have together, and a settled one alone.
+const MAX_LISTED: usize = 1000;
+const LISTED_BYTES: usize = 8 << 20;
+const SETTLED_BYTES: usize = 4096;
 /// The most bytes of a caller's texts: reasons and notes.
 const MAX_NOTE_BYTES: usize = 16 * 1024;
 
@@ -95,7 +100,7 @@ impl GateHandler for Handler {
                     self.shared.report(&slot, event);
                     GateResponse::Ok
                 }
-                GateRequest::Send { to, text } => match self.shared.send(Some(slot), to, text).await {
+                GateRequest::Send { to, text } => match self.shared.send_from(slot, to, text).await {
                     Ok(_) => GateResponse::Ok,
                     Err(error) => GateResponse::Refused { reason: crate::error::chain(&error) },
                 },
@@ -128,7 +133,7 @@ impl Shared {
             }
             Request::Approvals { all } => {
                 let filter = if all { ApprovalFilter::All } else { ApprovalFilter::Pending };
-                Response::Approvals(self.store.approvals(filter).await?)
+                Response::Approvals(fit(self.store.approvals(filter).await?))
             }
             Request::Settle { approval, approve, note } => {
                 let note = note.as_deref().map(bounded).transpose()?;
@@ -199,6 +204,22 @@ impl Shared {
         Ok(Explanation { slot: found, events })
     }
 
+    /// Sends a message of the agent in a slot, if its turn has one left.
+    async fn send_from(
+        &self,
+        slot: SlotId,
+        to: Recipient,
+        text: String,
+    ) -> Result<crate::ids::MessageId, Error> {
+        let left = self.seats().get(&slot).map(|occupied| occupied.messages.clone());
+        let left = left.ok_or_else(|| Error::Missing(format!("slot `{slot}` has no turn going on")))?;
+        let taken = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        if taken.is_err() {
+            return Err(Error::Invalid("this turn has sent as many messages as it may".to_owned()));
+        }
+        self.send(Some(slot), to, text).await
+    }
+
     async fn send(
         &self,
         from: Option<SlotId>,
@@ -210,6 +231,25 @@ impl Shared {
         self.apply(Change::SendMessage { message: Box::new(message) }).await?;
         Ok(id)
     }
+}
+
+/// Keeps a listing of questions within what one answer can hold: the newest, and the arguments of settled ones, or of
+/// what is over the budget, cut. The whole call stays in the store.
+fn fit(mut approvals: Vec<Approval>) -> Vec<Approval> {
+    let surplus = approvals.len().saturating_sub(MAX_LISTED);
+    approvals.drain(..surplus);
+    let mut budget = LISTED_BYTES;
+    for approval in &mut approvals {
+        let text = approval.call.input.to_string();
+        let pending = approval.status == ApprovalStatus::Pending;
+        let most = if pending { budget } else { budget.min(SETTLED_BYTES) };
+        if text.len() > most {
+            let head = missiond_process::text::truncate(&text, SETTLED_BYTES.min(most));
+            approval.call.input = serde_json::json!({ "cut": format!("{head}…") });
+        }
+        budget = budget.saturating_sub(text.len().min(most));
+    }
+    approvals
 }
 
 fn bounded(text: &str) -> Result<String, Error> {

@@ -1,10 +1,11 @@
 //! What the parts of a mission share.
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use tokio::sync::{Notify, broadcast, watch};
+use tokio::sync::{Notify, Semaphore, broadcast, watch};
 
 use crate::control::{ProjectPaths, Sessions};
 use crate::ids::{SlotId, TaskId};
@@ -40,6 +41,10 @@ pub(super) struct Occupied {
     /// Every final verdict of the attempt, by the agent's id for the call.
     pub(super) verdicts: Arc<Mutex<HashMap<String, Judged>>>,
     pub(super) interrupted: watch::Receiver<Option<Interrupt>>,
+    /// The turns at asking a person.
+    pub(super) asked: Arc<Semaphore>,
+    /// How many messages may still be sent.
+    pub(super) messages: Arc<AtomicU32>,
     /// The agent's process, once there is one.
     pub(super) pid: Arc<Mutex<Option<u32>>>,
     /// What the agent's hooks report besides calls, for the driver that is interested.

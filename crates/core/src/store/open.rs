@@ -87,6 +87,10 @@ fn connect(path: &Path, access: OpenFlags) -> Result<Connection, StoreError> {
     Ok(conn)
 }
 
+/// How often a file that looks damaged is looked at, and the pause between.
+const LOOKS: u32 = 10;
+const LOOK_PAUSE: Duration = Duration::from_millis(20);
+
 /// Looks at the file without any locking, so that one which is not ours or too new is left alone, no file made beside it.
 ///
 /// Through SQLite and not by reading the header: were this process to close a file descriptor of its own on a database that
@@ -96,12 +100,26 @@ fn check_untouched(path: &Path) -> Result<(), StoreError> {
     if !exists {
         return Ok(());
     }
-    let failed = |error| translate(path, "opening", error);
     let access =
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let conn = Connection::open_with_flags(immutable_uri(path), access).map_err(failed)?;
     // Another process may be changing the file, so only what its first page says counts here.
-    let version: i32 = conn.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(failed)?;
+    let look = || -> rusqlite::Result<i32> {
+        let conn = Connection::open_with_flags(immutable_uri(path), access)?;
+        conn.pragma_query_value(None, "user_version", |row| row.get(0))
+    };
+    let mut looks = 1;
+    let version = loop {
+        match look() {
+            Ok(version) => break version,
+            // Without locks, an owner that writes its log back in this moment makes the file look damaged. One that is
+            // looks so every time.
+            Err(_) if looks < LOOKS => {
+                looks += 1;
+                std::thread::sleep(LOOK_PAUSE);
+            }
+            Err(error) => return Err(translate(path, "opening", error)),
+        }
+    };
     refuse_newer(path, version)
 }
 

@@ -197,7 +197,7 @@ impl<'a> Fields<'a> {
                 .flatten()
                 .filter_map(Value::as_str)
                 .collect();
-            match (errors.is_empty(), text.is_empty(), subtype) {
+            match (errors.is_empty(), text.is_empty(), subtype.filter(|subtype| subtype != "success")) {
                 (false, _, _) => errors.join("; "),
                 (true, false, _) => text.clone(),
                 (true, true, Some(subtype)) => subtype,

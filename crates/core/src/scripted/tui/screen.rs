@@ -77,7 +77,7 @@ impl Screen {
             }
             Event::Call(call) => {
                 self.busy = Some("Working");
-                let title = format!("{}({})", call.tool, argument(&call));
+                let title = cut(&format!("{}({})", call.tool, argument(&call)));
                 self.push(Block::Call { id: call.id, title, result: None });
             }
             Event::Result { id, content, is_error } => {
@@ -237,10 +237,10 @@ fn outcome(text: &str, is_error: bool) -> String {
     }
 }
 
-/// What a call is about, as text.
+/// What a call is about, as text of a length that can be drawn again and again.
 pub(super) fn argument(call: &Call) -> String {
     let known = ["command", "file_path", "question"].into_iter().find_map(|name| call.input[name].as_str());
-    known.map_or_else(|| call.input.to_string(), str::to_owned)
+    known.map_or_else(|| cut(&call.input.to_string()), cut)
 }
 
 fn cut(text: &str) -> String {

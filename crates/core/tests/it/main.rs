@@ -4,6 +4,7 @@
 mod access;
 mod agents;
 mod config;
+mod contract;
 mod control;
 mod decode;
 mod docs;

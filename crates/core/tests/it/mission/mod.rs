@@ -9,3 +9,5 @@ mod shared;
 mod support;
 mod turn;
 mod work;
+
+pub(crate) use support::shell_agent;

@@ -54,20 +54,11 @@ impl Stage {
 
     fn write_agents(&self) {
         let programs = self.programs.path();
-        std::fs::write(programs.join("agent.sh"), include_str!("agent.sh")).unwrap();
         program::write(programs, "hook");
         program::write(programs, "scripted");
-        for (id, script, option) in [("shell", "agent.sh", ""), ("player", "scripted", "\"--settings\", ")] {
-            let script = programs.join(script);
-            let args = format!("args = [{:?}, {option}\"{{settings}}\"]", script.to_str().unwrap());
-            // The scripted agent's own data file, except for how it is started.
-            let text = include_str!("../../../src/agents/scripted.toml")
-                .replace("id = \"scripted\"", &format!("id = \"{id}\""))
-                .replace("\"{self}\"", "\"/bin/sh\"")
-                .replace("args = [\"__missiond\", \"scripted\", \"--settings\", \"{settings}\"]", &args);
-            assert!(text.contains(&args), "the scripted agent's data file has changed");
-            self.write_agent(id, &text);
-        }
+        self.write_agent("shell", &shell_agent("shell", &programs.join("agent.sh")));
+        let player = agent_text("player", &programs.join("scripted"), "\"--settings\", ");
+        self.write_agent("player", &player);
     }
 
     pub(super) fn write_agent(&self, id: &str, text: &str) {
@@ -156,6 +147,23 @@ impl Stage {
         let paths = listed.lines().filter_map(|line| line.strip_prefix("worktree "));
         paths.filter(|path| Path::new(path) != self.root).map(str::to_owned).collect()
     }
+}
+
+/// Writes the agent whose prompts are shell scripts, and gives its data file.
+pub(crate) fn shell_agent(id: &str, script: &Path) -> String {
+    std::fs::write(script, include_str!("agent.sh")).unwrap();
+    agent_text(id, script, "")
+}
+
+/// The scripted agent's own data file, except for how it is started.
+fn agent_text(id: &str, script: &Path, option: &str) -> String {
+    let args = format!("args = [{:?}, {option}\"{{settings}}\"]", script.to_str().unwrap());
+    let text = include_str!("../../../src/agents/scripted.toml")
+        .replace("id = \"scripted\"", &format!("id = \"{id}\""))
+        .replace("\"{self}\"", "\"/bin/sh\"")
+        .replace("args = [\"__missiond\", \"scripted\", \"--settings\", \"{settings}\"]", &args);
+    assert!(text.contains(&args), "the scripted agent's data file has changed");
+    text
 }
 
 pub(super) async fn submit(mission: &Mission, prompt: impl Into<String>) -> TaskId {

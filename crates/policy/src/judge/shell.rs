@@ -5,7 +5,7 @@ use super::{
     files::{By, outside},
 };
 use crate::{
-    path::{Access, could_be_protected},
+    path::{Access, could_reach_protected},
     preset::Act,
     rule::Subject,
     shell::{
@@ -215,7 +215,8 @@ impl Judge<'_> {
             word.text.clone()
         };
         let verdict = self.reading(&expanded, &word.text, cwd, access, By::Command, whole);
-        if word.glob && !is_tame(&word.text, access) {
+        let whole_path = cwd.join(&expanded);
+        if word.glob && !is_tame(&word.text, &whole_path.to_string_lossy(), access) {
             let detail = format!("what {} matches can't be known", quoted(&word.text));
             return verdict.strictest(self.settle(Act::GlobPath, whole, &detail));
         }
@@ -266,17 +267,22 @@ impl Judge<'_> {
     }
 }
 
-/// Whether a wildcard can only match files that it may: reading, in one known directory, names that don't start
-/// with a dot and end in a way no protected file does.
-fn is_tame(text: &str, access: Access) -> bool {
+/// Whether a wildcard can only match files that it may: reading, in one known directory, by one `*` in the stem of a name
+/// whose extension is written out, and nothing protected among them.
+fn is_tame(text: &str, whole: &str, access: Access) -> bool {
     let (directory, name) = text.rsplit_once('/').unwrap_or(("", text));
     let wild = ['*', '?', '['];
+    let one_star = name.split_once('*').is_some_and(|(_, rest)| {
+        // `json` is where programs keep their tokens.
+        !rest.contains(wild)
+            && rest.rsplit_once('.').is_some_and(|(_, ending)| !ending.is_empty() && ending != "json")
+    });
     access == Access::Read
+        && one_star
         && !directory.contains(wild)
-        && !name.starts_with('.')
-        && name
-            .rsplit_once('.')
-            .is_some_and(|(_, ending)| !ending.contains(wild) && !could_be_protected(ending))
+        && !name.starts_with(['.', '?', '['])
+        && !name.split('*').next().is_some_and(|start| start.contains(wild))
+        && !could_reach_protected(whole, false)
 }
 
 /// The command as an allow rule sees it: a word with a space in it can't pass for two.

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::place::{Access, Protection};
 
 /// Directories and files, as runs of components, that hold keys or credentials; so does everything in them.
-const CREDENTIALS: &[&str] = &[
+pub(super) const CREDENTIALS: &[&str] = &[
     ".ssh",
     ".gnupg",
     ".aws",
@@ -62,10 +62,10 @@ const CREDENTIALS: &[&str] = &[
 ];
 
 /// Extensions of key files and key stores.
-const KEY_EXTENSIONS: &[&str] = &["pem", "key", "p12", "pfx", "kdbx", "jks", "keystore", "ppk"];
+pub(super) const KEY_EXTENSIONS: &[&str] = &["pem", "key", "p12", "pfx", "kdbx", "jks", "keystore", "ppk"];
 
 /// Names of private keys that `ssh-keygen` makes, without what follows.
-const KEY_NAMES: &[&str] = &["id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", "id_xmss"];
+pub(super) const KEY_NAMES: &[&str] = &["id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", "id_xmss"];
 
 /// Endings of an `.env` file that say that it holds no secrets.
 const ENV_SAMPLES: &[&str] = &[".example", ".sample", ".template", ".dist"];
@@ -178,15 +178,6 @@ pub(super) fn by_name(path: &Path, access: Access) -> Option<Protection> {
         return Some(Protection::StartupCode);
     }
     is_environment(last).then_some(Protection::Environment)
-}
-
-/// Whether a file found by a pattern that ends like this could be protected from reading.
-pub(crate) fn could_be_protected(ending: &str) -> bool {
-    let lower = ending.to_lowercase();
-    lower.is_empty()
-        || KEY_EXTENSIONS.contains(&lower.as_str())
-        || lower.starts_with("env")
-        || lower == "json"
 }
 
 fn holds_any(names: &[&str], table: &[&str]) -> bool {

@@ -58,7 +58,8 @@ pub(super) enum Operands {
 }
 
 /// The options of a command. An entry is the option, and what follows it: nothing, `=` a text, `<` a file that is
-/// read, `>` a file that is written, `?` a number that may touch it. `-#` is a number.
+/// read, `>` a file that is written, `?` a number that may touch it, `+` a number that must follow, `:` a text that only
+/// counts when it touches it. `-#` is a number.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Options {
     /// Any but those that start with one of the refused ones; the second list has those that take a value.
@@ -71,6 +72,9 @@ pub(super) enum Options {
 
 /// Parts of the names of targets and scripts that reach beyond the workspace.
 const REACHING: &[&str] = &["install", "deploy", "publish", "release", "push", "upload", "login"];
+
+/// What an entry of [`Options`] may end in.
+const VALUES: [char; 6] = ['=', '<', '>', '?', '+', ':'];
 
 /// What a command that was understood does.
 #[derive(Debug)]
@@ -121,7 +125,11 @@ pub(crate) fn read(words: &[Word]) -> Effect {
             let in_revisions: Vec<_> = paths
                 .iter()
                 .filter(|_| spec.name.starts_with("git "))
-                .filter_map(|(access, word)| Some((*access, Word::literal(word.text.split_once(':')?.1))))
+                .flat_map(|(access, word)| {
+                    // `-L1,9:file` and `-L:name:file` too.
+                    let parts = [word.text.split_once(':'), word.text.rsplit_once(':')];
+                    parts.into_iter().flatten().map(|(_, file)| (*access, Word::literal(file)))
+                })
                 .filter(|(_, word)| !word.text.is_empty())
                 .collect();
             paths.extend(in_revisions);
@@ -180,7 +188,12 @@ enum Value {
     Text,
     Read,
     Write,
+    /// A number that may touch the option.
     Number,
+    /// A number that touches the option or is the next word.
+    Count,
+    /// A text that touches the option: the next word is none of its business.
+    Attached,
 }
 
 impl Reader<'_> {
@@ -214,6 +227,7 @@ impl Reader<'_> {
             let (name, attached) =
                 text.split_once('=').map_or((text, None), |(name, value)| (name, Some(value)));
             return match self.lookup(name)? {
+                Value::Attached => Ok(()),
                 Value::None | Value::Number => {
                     // An unknown option's value may well be a file.
                     if let Some(value) = attached {
@@ -254,6 +268,7 @@ impl Reader<'_> {
                         Err(format!("the option `{text}` isn't known to be harmless"))
                     };
                 }
+                Value::Attached => return Ok(()),
                 value => {
                     return self.value(&name, value, Some(after).filter(|after| !after.is_empty()), rest);
                 }
@@ -267,7 +282,7 @@ impl Reader<'_> {
             Options::Except(refused, list) => (list, Some(refused)),
             Options::Only(list) | Options::Words(list) => (list, None),
         };
-        let entry = list.iter().find(|entry| entry.trim_end_matches(['=', '<', '>', '?']) == name);
+        let entry = list.iter().find(|entry| entry.trim_end_matches(VALUES) == name);
         let unknown = || format!("the option `{name}` isn't known to be harmless");
         let Some(entry) = entry else {
             // Long options may be cut short, so that the start of a refused one is refused too.
@@ -282,6 +297,8 @@ impl Reader<'_> {
             Some(b'<') => Value::Read,
             Some(b'>') => Value::Write,
             Some(b'?') => Value::Number,
+            Some(b'+') => Value::Count,
+            Some(b':') => Value::Attached,
             _ => Value::None,
         })
     }
@@ -305,19 +322,23 @@ impl Reader<'_> {
             Some(_) => Word { tilde: false, ..word },
             None => word,
         };
+        if value == Value::Count
+            && (word.text.is_empty() || !word.text.bytes().all(|byte| byte.is_ascii_digit()))
+        {
+            return Err(format!("what follows `{name}` isn't a number"));
+        }
         match value {
             Value::Read => self.paths.push((Access::Read, word)),
             Value::Write => self.paths.push((Access::Write, word)),
-            Value::None | Value::Text | Value::Number => {}
+            Value::None | Value::Text | Value::Number | Value::Count | Value::Attached => {}
         }
         Ok(())
     }
 
     fn place_operands(&mut self) -> Result<(), String> {
         let mut operands = std::mem::take(&mut self.operands);
-        let took = |names: &[&str]| {
-            self.seen.iter().any(|seen| names.contains(&seen.trim_end_matches(['=', '<', '>'])))
-        };
+        let took =
+            |names: &[&str]| self.seen.iter().any(|seen| names.contains(&seen.trim_end_matches(VALUES)));
         let given = took(&["-e", "-f", "--regexp", "--file", "--files"]);
         let target = took(&["-t", "--target-directory"]);
         let odd = |word: &Word| format!("the word `{}` isn't known to be harmless", word.text);

@@ -1,10 +1,15 @@
 //! The store beside bare SQLite doing the same work in the same run.
 //!
 //! `events`: many callers at once write one or more events each; the partner inserts the same rows in transactions of as
-//! many rows as all callers together can have under way. `submit_to_leased`: one caller submits a task and leases it; the partner makes the same rows in
-//! the same two transactions, the first one synced.
+//! many rows as all callers together can have under way. `submit_to_leased`: one caller submits a task and leases it; the
+//! partner makes the same rows in the same two transactions, the first one synced.
+//!
+//! With `BENCH_PAIRS=FILE` it leaves criterion out and appends the samples that it compares at the end to the file, a line
+//! each (`figure`, the store's nanoseconds, the partner's); `scripts/bench` reads them.
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
 
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,8 +26,8 @@ use tokio::runtime::Runtime;
 /// How many callers write how many events with each change. 500 agents are the most that a project may have.
 const LOADS: [Load; 3] =
     [Load { callers: 64, each: 1 }, Load { callers: 500, each: 1 }, Load { callers: 64, each: 16 }];
-const ROUNDS: usize = 9;
-const EVENTS_A_ROUND: u64 = 40_000;
+const ROUNDS: usize = 25;
+const EVENTS_A_ROUND: u64 = 20_000;
 const TASKS_A_ROUND: u64 = 100;
 
 #[derive(Clone, Copy, Debug)]
@@ -39,10 +44,12 @@ impl std::fmt::Display for Load {
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let mut criterion = Criterion::default().configure_from_args();
-    events(&mut criterion, &runtime);
-    latency(&mut criterion, &runtime);
-    criterion.final_summary();
+    if std::env::var_os("BENCH_PAIRS").is_none() {
+        let mut criterion = Criterion::default().configure_from_args();
+        events(&mut criterion, &runtime);
+        latency(&mut criterion, &runtime);
+        criterion.final_summary();
+    }
     ratios(&runtime);
 }
 
@@ -82,6 +89,8 @@ fn ratios(runtime: &Runtime) {
         let store = open(directory.path());
         let bare = Bare::new(directory.path(), "bare.db");
         let (mine, partner) = in_turn(
+            &format!("events_{}x{}", load.callers, load.each),
+            EVENTS_A_ROUND,
             || store_events(runtime, &store, load, EVENTS_A_ROUND),
             || bare.events(load, EVENTS_A_ROUND),
         );
@@ -96,8 +105,12 @@ fn ratios(runtime: &Runtime) {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path());
     let bare = Bare::new(directory.path(), "bare.db");
-    let (mine, partner) =
-        in_turn(|| store_leases(runtime, &store, TASKS_A_ROUND), || bare.leases(TASKS_A_ROUND));
+    let (mine, partner) = in_turn(
+        "store_lease",
+        TASKS_A_ROUND,
+        || store_leases(runtime, &store, TASKS_A_ROUND),
+        || bare.leases(TASKS_A_ROUND),
+    );
     let each = |time: Duration| time.as_secs_f64() * 1e6 / TASKS_A_ROUND as f64;
     println!(
         "submit to leased: store {:.0} us, bare {:.0} us, {:.2} times as long",
@@ -107,14 +120,25 @@ fn ratios(runtime: &Runtime) {
     );
 }
 
+/// The medians of many rounds, each of which is `count` pieces of work.
 fn in_turn(
+    figure: &str,
+    count: u64,
     mut mine: impl FnMut() -> Duration,
     mut partner: impl FnMut() -> Duration,
 ) -> (Duration, Duration) {
     let mut times = (Vec::new(), Vec::new());
+    let mut lines = String::new();
     for _ in 0..ROUNDS {
-        times.0.push(mine());
-        times.1.push(partner());
+        let (mine, partner) = (mine(), partner());
+        let each = |time: Duration| time.as_nanos() / u128::from(count);
+        writeln!(lines, "{figure}\t{}\t{}", each(mine), each(partner)).unwrap();
+        times.0.push(mine);
+        times.1.push(partner);
+    }
+    if let Some(file) = std::env::var_os("BENCH_PAIRS") {
+        let mut file = std::fs::OpenOptions::new().append(true).create(true).open(file).unwrap();
+        file.write_all(lines.as_bytes()).unwrap();
     }
     times.0.sort();
     times.1.sort();

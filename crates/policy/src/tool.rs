@@ -47,6 +47,44 @@ pub(crate) const PATH_ARGUMENTS: &[&str] = &[
     "directory",
 ];
 
+/// Arguments of a shell tool that name the directory it runs in.
+pub(crate) const DIRECTORY_ARGUMENTS: &[&str] = &[
+    "workdir",
+    "cwd",
+    "directory",
+    "dir_path",
+    "dirPath",
+    "dir",
+    "working_directory",
+    "workingDirectory",
+    "working_dir",
+    "workingDir",
+];
+
+/// Arguments of file tools that sound like a path and are none.
+pub(crate) const HARMLESS_ARGUMENTS: &[&str] = &[
+    "new_source",
+    "file_text",
+    "fileText",
+    "file_type",
+    "fileType",
+    "output_mode",
+    "file_filtering_options",
+    "fileFilteringOptions",
+    "respect_git_ignore",
+    "exclude_directories",
+];
+
+/// Whether an argument of this name may well hold a path.
+pub(crate) fn looks_like_path(key: &str) -> bool {
+    const PARTS: &[&str] = &[
+        "path", "file", "dir", "folder", "target", "dest", "source", "uri", "url", "cwd", "root", "notebook",
+    ];
+    let lower = key.to_ascii_lowercase();
+    PARTS.iter().any(|part| lower.contains(part))
+        || ["to", "from", "src", "location"].contains(&lower.as_str())
+}
+
 /// Arguments that hold a command line.
 pub(crate) const COMMAND_ARGUMENTS: &[&str] = &["command", "cmd"];
 

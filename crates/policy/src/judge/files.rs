@@ -28,6 +28,9 @@ impl Judge<'_> {
                 None => next,
             });
         };
+        if let Some(problem) = self.unknown_path() {
+            add(self.unreadable(&problem));
+        }
         let mut named = false;
         for key in PATH_ARGUMENTS {
             match self.call.input.get(key) {

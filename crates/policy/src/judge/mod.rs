@@ -1,6 +1,8 @@
 //! From a call to its verdict.
 
+mod arguments;
 mod files;
+mod git;
 mod shell;
 mod web;
 

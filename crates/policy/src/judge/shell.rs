@@ -30,6 +30,10 @@ impl Judge<'_> {
             Ok(text) => text,
             Err(verdict) => return *verdict,
         };
+        let start = match self.starting_directory() {
+            Ok(start) => start,
+            Err(problem) => return self.unreadable(&problem),
+        };
         if text.len() > MAX_COMMAND_BYTES {
             let problem = format!("the command is longer than {MAX_COMMAND_BYTES} bytes; put it into a file");
             return self.settle(Act::TooComplex, None, &problem);
@@ -38,7 +42,7 @@ impl Judge<'_> {
         let Some(candidates) = everything_that_might_run(&script) else {
             return self.settle(Act::TooComplex, None, "too many commands are hidden in this one");
         };
-        let directories = self.directories(&script);
+        let directories = self.directories(&script, &start);
         let compound = script.commands.len() > 1;
         let mut verdict = self.plainness(&script);
         let mut add = |next: Verdict, part: &Command, alone: bool| {
@@ -187,6 +191,9 @@ impl Judge<'_> {
             };
             let place = start.to_string_lossy();
             verdict = verdict.strictest(self.reading(&place, &place, &start, access, By::Command, hit));
+            if program(&command.words) == "git" {
+                verdict = verdict.strictest(self.repository(&start, hit));
+            }
             for (access, word) in &paths {
                 verdict = verdict.strictest(self.word(word, &start, *access, hit));
             }
@@ -230,10 +237,10 @@ impl Judge<'_> {
     }
 
     /// The directories each command of the script may run in.
-    fn directories(&self, script: &Script) -> Vec<Directories> {
+    fn directories(&self, script: &Script, start: &Path) -> Vec<Directories> {
         let mut all = vec![];
         // Where the line may be now, and where it is if everything since the last `;` went well.
-        let mut anywhere: Directories = Some(vec![self.call.cwd.clone()]);
+        let mut anywhere: Directories = Some(vec![start.to_owned()]);
         let mut succeeded = anywhere.clone();
         for command in &script.commands {
             let here = if command.join == Join::And { succeeded.clone() } else { anywhere.clone() };

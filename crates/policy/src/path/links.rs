@@ -14,6 +14,13 @@ pub trait Links: fmt::Debug {
     /// Where the symbolic link leads, as it is written in the link; `None` for everything that isn't a link,
     /// doesn't exist or can't be looked at. The path is absolute and its parent holds no link.
     fn target(&self, path: &Path) -> Option<PathBuf>;
+
+    /// Whether anything of this name is there, a link that leads nowhere included. A file system that can't tell
+    /// says no, and git's search for a repository isn't followed then.
+    fn exists(&self, path: &Path) -> bool {
+        let _ = path;
+        false
+    }
 }
 
 /// The file system of this machine.
@@ -23,6 +30,10 @@ pub struct Disk;
 impl Links for Disk {
     fn target(&self, path: &Path) -> Option<PathBuf> {
         fs::read_link(path).ok()
+    }
+
+    fn exists(&self, path: &Path) -> bool {
+        fs::symlink_metadata(path).is_ok()
     }
 }
 

@@ -172,6 +172,44 @@ fn s5_calls_follow_links_at_the_moment_they_are_judged() {
 }
 
 #[test]
+fn git_runs_only_in_the_workspaces_own_repository() {
+    let (_dir, surroundings) = world();
+    let ws = &surroundings.workspace;
+    let bash = |command: &str| {
+        let call = ToolCall::new("Bash", json!({ "command": command }), ws);
+        Policies::default().judge(&call, &surroundings).decision
+    };
+    let bare = |at: &Path| {
+        fs::create_dir_all(at.join("objects")).unwrap();
+        fs::create_dir_all(at.join("refs")).unwrap();
+        fs::write(at.join("HEAD"), "").unwrap();
+    };
+    fs::create_dir(ws.join(".git")).unwrap();
+    assert_eq!(bash("git status"), Decision::Allow);
+    assert_eq!(bash("git -C src status"), Decision::Allow);
+    bare(&ws.join("src/bare"));
+    fs::create_dir_all(ws.join("src/bare/below")).unwrap();
+    assert_eq!(bash("git -C src/bare status"), Decision::Ask);
+    assert_eq!(bash("git -C src/bare/below log"), Decision::Ask);
+    assert_eq!(bash("git -C src/bare/objects log"), Decision::Ask);
+    assert_eq!(bash("cd src/bare && git status"), Decision::Ask);
+    assert_eq!(bash("git -C src status"), Decision::Allow);
+    fs::create_dir_all(ws.join("module")).unwrap();
+    fs::write(ws.join("module/.git"), "gitdir: ../src/bare").unwrap();
+    assert_eq!(bash("git -C module status"), Decision::Ask);
+    let temp = &surroundings.temp_dirs[0];
+    bare(&temp.join("bare"));
+    assert_eq!(bash(&format!("git -C {} status", temp.join("bare").display())), Decision::Ask);
+    let call = ToolCall::new("Bash", json!({ "command": "git status", "workdir": "module" }), ws);
+    assert_eq!(Policies::default().judge(&call, &surroundings).decision, Decision::Ask);
+    // A workspace that is no repository, or one that was made of its files.
+    fs::remove_dir(ws.join(".git")).unwrap();
+    assert_eq!(bash("git status"), Decision::Allow);
+    bare(ws);
+    assert_eq!(bash("git status"), Decision::Ask);
+}
+
+#[test]
 fn s5_rules_follow_links_too() {
     let (_dir, surroundings) = world();
     let root = surroundings.workspace.parent().unwrap().to_str().unwrap().to_owned();

@@ -123,6 +123,68 @@ fn the_standard_preset_decides_by_tool_and_place() {
 }
 
 #[test]
+fn the_directory_a_shell_tool_is_given_counts() {
+    let policies = Policies::default();
+    let check = |name: &str, input: Value, expected: Decision| {
+        let verdict = tool(&policies, name, input.clone());
+        assert_eq!(verdict.decision, expected, "{name} {input}: {verdict:?}");
+    };
+    for key in ["workdir", "cwd", "directory", "dir_path", "working_directory"] {
+        let run = |directory: Value, command: &str| {
+            let mut input = json!({ "command": command });
+            input[key] = directory;
+            input
+        };
+        check("exec_command", run("src".into(), "cat main.rs"), Allow);
+        check("exec_command", run(WORKSPACE.into(), "cat src/main.rs"), Allow);
+        check("exec_command", run(Value::Null, "ls"), Allow);
+        check("exec_command", run("/home/dev/.ssh".into(), "cat config"), Deny);
+        check("run_shell_command", run("/home/dev".into(), "cat .ssh/config"), Deny);
+        check("Bash", run("/home/dev".into(), "rm -rf work"), Deny);
+        check("Bash", run("/".into(), "ls"), Ask);
+        check("Bash", run("../shop".into(), "cargo build"), Deny);
+        check("Bash", run(3.into(), "ls"), Ask);
+        check("Bash", run(json!(["src"]), "ls"), Ask);
+        check("Bash", run("".into(), "ls"), Ask);
+        check("Bash", run("~".into(), "ls"), Ask);
+        check("Bash", run("a\0b".into(), "ls"), Deny);
+    }
+    check("Bash", json!({ "command": "ls", "cwd": "src", "workdir": "src" }), Ask);
+    check(
+        "Bash",
+        json!({ "command": "ls", "timeout": 5, "description": "x", "run_in_background": true }),
+        Allow,
+    );
+}
+
+#[test]
+fn arguments_that_arent_known_and_may_name_files_are_asked() {
+    let policies = Policies::default();
+    let check = |name: &str, input: Value, expected: Decision| {
+        let verdict = tool(&policies, name, input.clone());
+        assert_eq!(verdict.decision, expected, "{name} {input}: {verdict:?}");
+    };
+    let edit = json!({ "file_path": "a", "old_string": "path", "new_string": "y", "replace_all": true });
+    check("Edit", edit, Allow);
+    check("Edit", json!({ "file_path": "a", "files": ["/etc/passwd"] }), Ask);
+    check("Write", json!({ "file_path": "a", "content": "x", "target": "b" }), Ask);
+    check("Write", json!({ "path": "a", "destination": "b" }), Ask);
+    check(
+        "MultiEdit",
+        json!({ "file_path": "a", "edits": [{ "old_string": "x", "new_string": "y" }] }),
+        Allow,
+    );
+    check("MultiEdit", json!({ "file_path": "a", "edits": [{ "file_path": "b", "new_string": "y" }] }), Ask);
+    let cell =
+        json!({ "notebook_path": "a.ipynb", "new_source": "x", "cell_id": "1", "edit_mode": "insert" });
+    check("NotebookEdit", cell, Allow);
+    check("Read", json!({ "file_path": "a", "offset": 1, "limit": 2, "pages": "1-2" }), Allow);
+    check("Read", json!({ "file_path": "a", "paths": ["b"] }), Ask);
+    let search = json!({ "pattern": "x", "output_mode": "files_with_matches", "-n": true, "head_limit": 3 });
+    check("Grep", search, Allow);
+}
+
+#[test]
 fn tools_are_known_by_any_of_their_names() {
     let policies = Policies::default();
     for name in ["Bash", "bash", "exec_command", "run_shell_command"] {

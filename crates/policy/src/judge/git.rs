@@ -1,0 +1,37 @@
+use std::path::Path;
+
+use super::{Hit, Judge};
+use crate::{preset::Act, text::quoted, verdict::Verdict};
+
+impl Judge<'_> {
+    /// git that runs in this directory: whether it would find another repository than the workspace's.
+    ///
+    /// A repository's configuration names programs that git runs even for `git status`, and files in a directory that
+    /// looks like a bare repository are files like any others.
+    pub(super) fn repository(&self, start: &Path, whole: Option<Hit<'_>>) -> Verdict {
+        let fine = || self.settle(Act::Inspect, None, "the workspace's own repository");
+        let Ok(located) = self.roots.locate(&start.to_string_lossy(), start, self.links) else {
+            return self.settle(Act::BadPath, None, "the directory git runs in can't be judged");
+        };
+        for reached in &located.reached {
+            for directory in reached.ancestors() {
+                let own = self.roots.workspace.iter().any(|workspace| workspace == directory);
+                let has = |name: &str| self.links.exists(&directory.join(name));
+                // As git looks: `.git` first, then whether the directory itself is a repository.
+                let repository = has(".git");
+                if own && repository {
+                    break;
+                }
+                if repository || (has("HEAD") && has("objects") && has("refs")) {
+                    let detail =
+                        format!("git would use the repository in {}", quoted(&directory.to_string_lossy()));
+                    return self.settle(Act::ForeignRepository, whole, &detail);
+                }
+                if own {
+                    break;
+                }
+            }
+        }
+        fine()
+    }
+}

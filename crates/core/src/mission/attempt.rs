@@ -251,6 +251,8 @@ impl Attempt {
             seat,
             asked: questions(),
             messages: Arc::new(AtomicU32::new(MAX_MESSAGES)),
+            open_questions: Arc::default(),
+            showing: Arc::default(),
             pid: Arc::default(),
             reports: tokio::sync::broadcast::Sender::new(REPORTS),
             verdicts: Arc::new(Mutex::new(HashMap::new())),

@@ -1,6 +1,7 @@
 //! Judging a tool call, and asking a person when the verdict is `ask`.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
@@ -127,6 +128,7 @@ impl Shared {
         let mut settled = self.settled.subscribe();
         // If the asker is dropped from here on, the question must not stay open.
         let mut unasked = Unasked { shared: self, approval: Some(id) };
+        let open = Open::new(&occupied.open_questions);
         if let Err(error) = self.apply(Change::OpenApproval { approval: Box::new(approval) }).await {
             unasked.approval = None;
             return Verdict::deny(format!("nobody could be asked: {}", crate::error::chain(&error)));
@@ -141,14 +143,13 @@ impl Shared {
             () = called_off(&mut interrupted) => Err("the turn was called off"),
         };
         unasked.approval = None;
+        drop(open);
+        if occupied.open_questions.load(Ordering::Relaxed) == 0 {
+            self.show(occupied, AgentStatus::ToolRunning, "no question is open any more").await;
+        }
         match ended {
-            Ok(answer) => {
-                self.show(occupied, AgentStatus::ToolRunning, "the question was answered").await;
-                match answer {
-                    Ok(approval) => answered(verdict, &approval),
-                    Err(reason) => Verdict { decision: Decision::Deny, reason, ..verdict },
-                }
-            }
+            Ok(Ok(approval)) => answered(verdict, &approval),
+            Ok(Err(reason)) => Verdict { decision: Decision::Deny, reason, ..verdict },
             Err(why) => {
                 self.expire(id, why).await;
                 Verdict { decision: Decision::Deny, reason: format!("{}: {why}", verdict.reason), ..verdict }
@@ -158,6 +159,7 @@ impl Shared {
 
     /// Shows that the agent waits for a person, or no longer does. A slot that was given up meanwhile shows its own state.
     async fn show(&self, occupied: &Occupied, status: AgentStatus, evidence: &str) {
+        let _showing = occupied.showing.lock().await;
         let pid = *unpoisoned(&occupied.pid);
         let seat = &occupied.seat;
         let change = Change::SetAgentStatus {
@@ -225,6 +227,22 @@ fn answered(verdict: Verdict, approval: &Approval) -> Verdict {
         ApprovalStatus::Pending | ApprovalStatus::Expired => {
             Verdict { decision: Decision::Deny, reason: format!("not approved: {by}{note}"), ..verdict }
         }
+    }
+}
+
+/// Counts a question as open until it is dropped.
+struct Open<'a>(&'a AtomicUsize);
+
+impl<'a> Open<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

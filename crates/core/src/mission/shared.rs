@@ -1,7 +1,7 @@
 //! What the parts of a mission share.
 
 use std::collections::HashMap;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU32, AtomicUsize};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -45,6 +45,10 @@ pub(super) struct Occupied {
     pub(super) asked: Arc<Semaphore>,
     /// How many messages may still be sent.
     pub(super) messages: Arc<AtomicU32>,
+    /// How many questions to a person are open.
+    pub(super) open_questions: Arc<AtomicUsize>,
+    /// Held while the agent's state is written, so that what its stream says does not hide that a person is waited for.
+    pub(super) showing: Arc<tokio::sync::Mutex<()>>,
     /// The agent's process, once there is one.
     pub(super) pid: Arc<Mutex<Option<u32>>>,
     /// What the agent's hooks report besides calls, for the driver that is interested.

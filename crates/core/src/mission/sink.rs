@@ -165,6 +165,11 @@ impl Sink {
     }
 
     async fn set_status(&self, status: AgentStatus, evidence: String) -> Result<(), TurnError> {
+        let _showing = self.occupied.showing.lock().await;
+        if status.is_busy() && self.occupied.open_questions.load(Ordering::Relaxed) > 0 {
+            // The hook is quicker than the stream: by the time that a call is read there, a person is waited for.
+            return Ok(());
+        }
         let pid = *unpoisoned(&self.occupied.pid);
         let change = Change::SetAgentStatus {
             slot: self.slot.clone(),

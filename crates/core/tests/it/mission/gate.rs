@@ -30,9 +30,15 @@ async fn an_approved_call_runs_and_a_rejected_one_does_not() {
         let id = submit(&mission, bash("touch asked.txt")).await;
         let approval = asked(&mission).await;
         assert_eq!((approval.task, approval.call.argument().as_str()), (id, "touch asked.txt"));
+        event(&mission, "that a person is waited for", |event| {
+            event.task == Some(id)
+                && matches!(&event.body, EventBody::AgentStatus { status: AgentStatus::Confirming, evidence, pid: Some(_) }
+                    if evidence.contains("touch asked.txt"))
+        })
+        .await;
+        // Whatever the stream says meanwhile, that stays so until there is an answer.
         let seat = slot(&mission, "s1").await;
         assert_eq!(seat.status, AgentStatus::Confirming, "{seat:?}");
-        assert!(seat.pid.is_some(), "{seat:?}");
         mission.settle(approval.id, approve, "a person", Some("because".to_owned())).await.unwrap();
         let error = mission.settle(approval.id, !approve, "another", None).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");

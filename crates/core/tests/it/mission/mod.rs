@@ -1,5 +1,6 @@
 //! Missions on real repositories with real processes.
 
+mod disk;
 mod ends;
 mod gate;
 mod log;

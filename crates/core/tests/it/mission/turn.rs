@@ -1,6 +1,6 @@
 //! What an agent may print, and how its turn is read.
 
-use missiond_core::{EventBody, Mission, TaskStatus};
+use missiond_core::{Event, EventBody, Mission, Task, TaskStatus};
 
 use super::support::{Stage, all_vacant, log, run, run_done, run_failed};
 
@@ -36,26 +36,45 @@ async fn c8_only_a_result_that_says_so_is_a_success() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c11_lines_that_are_no_text_or_too_long_do_not_end_the_turn() {
+async fn c11_lines_that_are_no_text_do_not_end_the_turn() {
     let stage = Stage::new();
     let mission = stage.shell(1).await;
     let prompt = "begin; printf '\\377\\376 broken \\303\\n'; printf 'null\\n[]\\n{\"type\":7}\\n\\n'; \
-         head -c 20000000 /dev/zero | tr '\\0' x; echo; \
-         say heard; finish";
+         printf '{\"type\":\"assistant\",\"message\":{\"content\":[{\"type\":\"text\",\"text\":\"\\377!\"}]}}\\n'; \
+         result success false ''";
     let task = run_done(&mission, prompt).await;
-    let warnings: Vec<String> = log(&mission)
-        .await
-        .into_iter()
-        .filter(|event| event.task == Some(task.id))
-        .filter_map(|event| match event.body {
-            EventBody::Warning { text } => Some(text),
-            _ => None,
-        })
-        .collect();
-    assert_eq!(warnings.len(), 2, "{warnings:#?}");
-    assert!(warnings[0].contains("no JSON") && warnings[0].contains("broken"), "{warnings:#?}");
-    assert!(warnings[1].contains("over 16777216 bytes"), "{warnings:#?}");
+    assert_eq!(task.result.as_ref().unwrap().answer, "\u{fffd}!");
+    let warnings = warnings(&mission, &task).await;
+    assert_eq!(warnings.len(), 3, "{warnings:#?}");
+    assert!(warnings[0].contains("no event") && warnings[0].contains("broken"), "{warnings:#?}");
     mission.shutdown("over").await.unwrap();
+}
+
+/// A line that cannot be read could hide a tool call, so the turn ends with a typed error; nobody hangs on the pipe.
+#[tokio::test(flavor = "multi_thread")]
+async fn c11_a_line_that_cannot_be_read_fails_the_turn() {
+    let stage = Stage::new();
+    let mission = stage.shell(1).await;
+    let long = "begin; head -c 20000000 /dev/zero | tr '\\0' x; echo; say unseen; finish";
+    for (prompt, expected) in
+        [(long, "16777216"), ("begin; echo '{\"type\": \"assist'; finish", "broken JSON")]
+    {
+        let reason = run_failed(&mission, prompt).await;
+        assert!(reason.contains(expected), "{reason}");
+        stage.no_process_is_left().await;
+        all_vacant(&mission).await;
+    }
+    run_done(&mission, "begin; finish").await;
+    mission.shutdown("over").await.unwrap();
+}
+
+async fn warnings(mission: &Mission, task: &Task) -> Vec<String> {
+    let events = log(mission).await.into_iter().filter(|event| event.task == Some(task.id));
+    let text = |event: Event| match event.body {
+        EventBody::Warning { text } => Some(text),
+        _ => None,
+    };
+    events.filter_map(text).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -66,8 +85,7 @@ async fn c11_a_flood_on_either_stream_blocks_nobody() {
     let prompt = "begin; yes 'an error' | head -c 8000000 >&2; yes 'no line of ours' | head -c 2000000; \
          say heard; finish";
     let task = run_done(&mission, prompt).await;
-    let events = log(&mission).await;
-    let warnings = events.iter().filter(|event| matches!(event.body, EventBody::Warning { .. })).count();
+    let warnings = warnings(&mission, &task).await.len();
     assert!((2..=100).contains(&warnings), "{warnings} warnings for one flood");
     assert_eq!(task.status, TaskStatus::Done);
     mission.shutdown("over").await.unwrap();

@@ -1,8 +1,8 @@
 //! What becomes of an agent's work, whatever the agent does with git and its directory.
 
-use missiond_core::{EventBody, Task, TaskStatus};
+use missiond_core::{Task, TaskStatus};
 
-use super::support::{Stage, event, log, run, run_done, wait};
+use super::support::{Stage, run, run_done};
 
 fn branch(task: &Task) -> &str {
     &task.workspace.as_ref().unwrap().branch
@@ -132,100 +132,5 @@ async fn c12_p17_a_directory_named_like_a_command_runs_nothing() {
         for place in [stage.root(), stage.root().parent().unwrap(), std::path::Path::new(".")] {
             assert!(!place.join("pwned").exists(), "{name} was executed");
         }
-    }
-}
-
-/// A file system that fills up in the middle of a turn, and is given room again.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_full_disk_loses_nothing() {
-    let disk = SmallDisk::new();
-    let stage = Stage::cloned_to(disk.path().join("project"));
-    for (key, value) in [("user.name", "Test"), ("user.email", "test@example.com")] {
-        stage.git(&["config", key, value]);
-    }
-    let mission = stage.shell(1).await;
-    run_done(&mission, "begin; echo before > before.txt; finish").await;
-    let ballast = disk.path().join("ballast");
-    let prompt = format!(
-        "begin; echo mine > mine.txt; : > {there}; await {go}; finish",
-        there = stage.quoted("there"),
-        go = stage.quoted("go")
-    );
-    let id = super::support::submit(&mission, prompt).await;
-    stage.signed("there").await;
-    disk.fill(&ballast);
-    stage.make_sign("go");
-    // The end of the turn cannot be written, so the task is not final, and is not forgotten.
-    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
-    let refused = mission.submit(missiond_core::NewTask::new("begin; finish")).await;
-    if let Err(error) = &refused {
-        assert!(missiond_core::chain(error).contains("full"), "{error}");
-    }
-    std::fs::remove_file(&ballast).unwrap();
-    let task = wait(&mission, id).await;
-    let kept = match task.status {
-        TaskStatus::Done => format!("{}:mine.txt", branch(&task)),
-        _ => {
-            let reason = task.reason.clone().unwrap();
-            assert!(reason.contains("space") || reason.contains("full"), "{reason}");
-            match &task.result.as_ref().unwrap().rescue {
-                Some(rescue) => format!("{rescue}:mine.txt"),
-                None => {
-                    // Nothing could be kept, so nothing was removed.
-                    let path = task.workspace.as_ref().unwrap().path.join("mine.txt");
-                    assert_eq!(std::fs::read_to_string(path).unwrap(), "mine\n");
-                    String::new()
-                }
-            }
-        }
-    };
-    if !kept.is_empty() {
-        assert_eq!(stage.git(&["show", &kept]), "mine");
-    }
-    run_done(&mission, "begin; echo after > after.txt; finish").await;
-    event(&mission, "the end", |event| {
-        event.task == Some(id) && matches!(event.body, EventBody::TaskFinished { .. })
-    })
-    .await;
-    log(&mission).await;
-    mission.shutdown("over").await.unwrap();
-    drop(stage);
-}
-
-/// A file system of a few megabytes; mounting it needs root, which the tests of a full disk cannot do without.
-struct SmallDisk(tempfile::TempDir);
-
-impl SmallDisk {
-    fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let mounted = std::process::Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=24m", "tmpfs"])
-            .arg(directory.path())
-            .status()
-            .unwrap();
-        assert!(mounted.success(), "a tmpfs could not be mounted; run this as root");
-        Self(directory)
-    }
-
-    fn path(&self) -> &std::path::Path {
-        self.0.path()
-    }
-
-    fn fill(&self, ballast: &std::path::Path) {
-        use std::io::Write as _;
-        let mut file = std::fs::File::create(ballast).unwrap();
-        let mut size = 1 << 20;
-        while size > 0 {
-            if file.write_all(&vec![7; size]).is_err() {
-                size /= 2;
-            }
-        }
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let unmounted = std::process::Command::new("umount").arg("-l").arg(self.0.path()).status();
-        assert!(unmounted.unwrap().success());
     }
 }

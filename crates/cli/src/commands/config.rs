@@ -97,7 +97,11 @@ fn get(context: &Context, name: &str, show_origin: bool) -> anyhow::Result<Exit>
 
 fn set(context: &Context, key: &str, value: &str, user: bool) -> anyhow::Result<Exit> {
     let file = if user {
-        context.options.user_file.clone().ok_or_else(|| UsageError("there is no home directory to keep the file in".to_owned()))?
+        context
+            .options
+            .user_file
+            .clone()
+            .ok_or_else(|| UsageError("there is no home directory to keep the file in".to_owned()))?
     } else {
         // The project's configuration may be what is wrong, so only its place is looked for.
         let workspaces = GitWorkspaces::discover(&context.directory).map_err(Error::from)?;

@@ -32,10 +32,20 @@ fn the_scripted_agents_states_are_read_from_structure() {
     check("status line", BUSY, "", Status::Busy(Activity::Thinking));
     check("title alone", BOX, "◐ scripted agent", Status::Busy(Activity::Responding));
     check("tool", &format!("• Bash(ls)\n  └ Running…\n\n{BUSY}"), "", Status::Busy(Activity::ToolRunning));
-    check("tool that ended", &format!("• Bash(ls)\n  └ a.txt\n\n{BUSY}"), "", Status::Busy(Activity::Thinking));
+    check(
+        "tool that ended",
+        &format!("• Bash(ls)\n  └ a.txt\n\n{BUSY}"),
+        "",
+        Status::Busy(Activity::Thinking),
+    );
     check("dialog", DIALOG, "◐ scripted agent", Status::Confirming);
     // Words in the wrong place are not evidence.
-    check("quoted dialog", &format!("• So:\n  Do you want to proceed?\n   › 1. Yes\n     2. No\n\n{BOX}"), "", idle);
+    check(
+        "quoted dialog",
+        &format!("• So:\n  Do you want to proceed?\n   › 1. Yes\n     2. No\n\n{BOX}"),
+        "",
+        idle,
+    );
     check("quoted status", &format!("• So:\n  ◐ Thinking… (3s)\n  esc to interrupt\n\n{BOX}"), "", idle);
     check("another program", "$ ls\na.txt", "", Status::Unknown);
 }
@@ -60,6 +70,7 @@ fn the_scripted_agents_dialogs_tell_tool_and_argument() {
     check(&DIALOG.replace("Bash command", "Read file"), permission, "Read", "ls -l", &yes_no);
     check(&DIALOG.replace("Bash command", "Tool call"), permission, "", "ls -l", &yes_no);
     check(&DIALOG.replace("ls -l", "1. Yes\n   2. No"), permission, "Bash", "1. Yes\n2. No", &yes_no);
-    let question = "---\n Question\n\n Which colour?\n › 1. red\n   2. green\n\n Enter to select · Esc to cancel";
+    let question =
+        "---\n Question\n\n Which colour?\n › 1. red\n   2. green\n\n Enter to select · Esc to cancel";
     check(question, DialogKind::Question, "AskUserQuestion", "Which colour?", &["red", "green"]);
 }

@@ -55,6 +55,10 @@ pub(super) enum Operands {
     Only(&'static [&'static str]),
     /// The name of one git remote.
     Remote,
+    /// A revision or files that git puts back; before `--` only a revision.
+    Checkout,
+    /// Files that git puts back.
+    Restore,
 }
 
 /// The options of a command. An entry is the option, and what follows it: nothing, `=` a text, `<` a file that is
@@ -117,7 +121,8 @@ pub(crate) fn read(words: &[Word]) -> Effect {
             |(name, act)| Effect::Guessed(*act, format!("`{name}`: {}", act.row().what)),
         );
     };
-    let mut reader = Reader { paths: Vec::new(), operands: Vec::new(), seen: Vec::new(), spec };
+    let mut reader =
+        Reader { paths: Vec::new(), operands: Vec::new(), before_dashes: None, seen: Vec::new(), spec };
     match reader.read(&words[spec.name.split(' ').count()..]) {
         Ok(()) => {
             let mut paths = reader.paths;
@@ -173,10 +178,26 @@ fn git_directory(words: &[Word]) -> Result<(Option<Word>, Vec<Word>), String> {
     Ok((directory, rest))
 }
 
+/// Whether git takes the text for the whole working tree, or for files that aren't written out.
+fn is_everything(text: &str) -> bool {
+    let mut depth = 0_i32;
+    for part in text.split('/') {
+        depth += match part {
+            "" | "." => 0,
+            ".." => -1,
+            _ => 1,
+        };
+    }
+    let below = depth > 0 || text.starts_with('~') || text == "-";
+    !below || text.starts_with(':') || text.contains(['*', '?', '['])
+}
+
 struct Reader<'a> {
     spec: &'a Spec,
     paths: Vec<(Access, Word)>,
     operands: Vec<Word>,
+    /// How many operands stand before `--`.
+    before_dashes: Option<usize>,
     /// The options that took a value.
     seen: Vec<&'static str>,
 }
@@ -210,6 +231,7 @@ impl Reader<'_> {
                 self.operands.push(word.clone());
             } else if text == "--" {
                 only_operands = true;
+                self.before_dashes = Some(self.operands.len());
             } else if word.glob
                 && text.split('=').next().is_some_and(|name| name == text || name.contains(['*', '?', '[']))
             {
@@ -410,6 +432,7 @@ impl Reader<'_> {
                 }
                 self.all(Access::Read, operands);
             }
+            Operands::Checkout | Operands::Restore => self.put_back(operands)?,
             Operands::Write => self.all(Access::Write, operands),
             Operands::Delete => self.all(Access::Delete, operands),
             Operands::Copy | Operands::Move => {
@@ -450,6 +473,31 @@ impl Reader<'_> {
                 self.all(Access::Write, operands.into_iter().skip(1));
             }
         }
+        Ok(())
+    }
+
+    /// What git puts back from a revision or the index.
+    fn put_back(&mut self, mut operands: Vec<Word>) -> Result<(), String> {
+        let is = |names: &[&str]| self.seen.iter().any(|seen| names.contains(seen));
+        if self.spec.operands == Operands::Restore && is(&["--staged", "-S"]) && !is(&["--worktree", "-W"]) {
+            // Only the index changes.
+            self.all(Access::Read, operands);
+            return Ok(());
+        }
+        if let Some(before) = self.before_dashes.filter(|_| self.spec.operands == Operands::Checkout) {
+            if let Some(word) = operands.get(..before).and_then(|words| words.get(1)) {
+                return Err(format!("the word `{}` isn't known to be harmless", word.text));
+            }
+            operands.drain(..before);
+        }
+        if let Some(word) = operands.iter().find(|word| is_everything(&word.text)) {
+            return Err(format!("`{}` may throw away everything that isn't committed", word.text));
+        }
+        // A directory that everything lies in can't be put back either.
+        let absolute = operands.iter().filter(|word| word.tilde || word.text.starts_with('/')).cloned();
+        let absolute: Vec<Word> = absolute.collect();
+        self.all(Access::Delete, absolute);
+        self.all(Access::Write, operands);
         Ok(())
     }
 

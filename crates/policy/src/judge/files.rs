@@ -2,7 +2,7 @@ use std::path::Path;
 
 use super::{Hit, Judge};
 use crate::{
-    path::{Access, Place, Protection},
+    path::{Access, Place, Protection, could_reach_protected},
     preset::Act,
     rule::Subject,
     text::quoted,
@@ -54,6 +54,18 @@ impl Judge<'_> {
             let patterns: &[&str] =
                 if self.tool.name == "Glob" { &["pattern"] } else { &["glob", "include"] };
             for pattern in patterns.iter().filter_map(|key| self.argument(key)) {
+                // ripgrep takes a pattern for leave to look into hidden files. Listing names reads no file, so that only
+                // patterns that ask for hidden ones count there.
+                let last = pattern.rsplit('/').next().unwrap_or_default();
+                let contents = self.tool.name != "Glob";
+                let asks = contents && !pattern.starts_with('!') || last.starts_with(['.', '{', '[']);
+                if asks && could_reach_protected(pattern, contents) {
+                    add(self.settle(
+                        Act::GlobPath,
+                        whole,
+                        &format!("the pattern {} may match protected files", quoted(pattern)),
+                    ));
+                }
                 if pattern.contains("..") {
                     add(self.settle(
                         Act::GlobPath,
@@ -61,7 +73,14 @@ impl Judge<'_> {
                         &format!("the pattern {} leads upwards", quoted(pattern)),
                     ));
                 }
-                add(self.path(pattern, &self.call.cwd.join(start), access, By::Tool, whole));
+                let start = self.call.cwd.join(start);
+                add(self.path(pattern, &start, access, By::Tool, whole));
+                // Everything below the directory before the first wildcard is looked through.
+                let fixed = pattern.find(['*', '?', '[', '{']).map_or(pattern, |wild| &pattern[..wild]);
+                if let Some((directory, _)) = fixed.rsplit_once('/') {
+                    let directory = if directory.is_empty() { "/" } else { directory };
+                    add(self.path(directory, &start, access, By::Tool, whole));
+                }
             }
         } else if !named {
             add(self.unreadable("no argument names a file"));
@@ -131,6 +150,14 @@ impl Judge<'_> {
             Access::Delete => "removes",
         };
         let verdict = self.settle(act, hit, &format!("{verb} {}, in {lies}", quoted(shown)));
+        let wide = self.tool.kind == Kind::Search
+            && located.reached.iter().any(|path| self.roots.holds_private(path));
+        let verdict = if wide {
+            let detail = format!("looks through {}, in which private or protected files lie", quoted(shown));
+            verdict.strictest(self.settle(Act::WideSearch, hit, &detail))
+        } else {
+            verdict
+        };
         let Some(protection) = standing.protection else { return verdict };
         let act = protected(protection, access);
         verdict.strictest(self.settle(act, hit, &format!("{verb} {}: {}", quoted(shown), act.row().what)))

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     MAX_PATH_BYTES,
     links::{Links, spelled, walked},
-    protected::by_name,
+    protected::{by_name, holds_credentials},
 };
 use crate::{call::Surroundings, text::looks_like_slash};
 
@@ -184,6 +184,24 @@ impl Roots {
             reached.push(other);
         }
         Ok(Located { spelled, reached })
+    }
+
+    /// Whether a look through everything below the path would come upon a home directory, credentials or the
+    /// orchestrator's state. What lies in the workspace is the agent's to look through.
+    pub(crate) fn holds_private(&self, path: &Path) -> bool {
+        if self.workspace.iter().any(|workspace| path.starts_with(workspace)) {
+            return false;
+        }
+        let states = self.areas.iter().filter(|(area, _)| *area == Area::State).map(|(_, root)| root);
+        let ours = self.home.iter().chain(states).any(|root| root.starts_with(path));
+        let depth = path.components().count();
+        let of_people = depth == 3 && (path.starts_with("/home") || path.starts_with("/Users"));
+        let wide = depth <= 1
+            || ["/home", "/Users", "/root", "/etc", "/var", "/run", "/media", "/mnt"]
+                .iter()
+                .any(|wide| path == Path::new(wide));
+        let temp = self.area(path).0 == Area::Temp;
+        ours || of_people || wide || (!temp && holds_credentials(path))
     }
 
     /// The deepest of our directories that holds the path.

@@ -180,6 +180,21 @@ pub(super) fn by_name(path: &Path, access: Access) -> Option<Protection> {
     is_environment(last).then_some(Protection::Environment)
 }
 
+/// Whether credentials are usually kept somewhere below a directory of this name.
+pub(super) fn holds_credentials(path: &Path) -> bool {
+    let lower = path.to_string_lossy().to_lowercase();
+    let names: Vec<&str> = lower.split('/').filter(|name| !name.is_empty()).collect();
+    is_ancestor_of_any(&names, CREDENTIALS)
+}
+
+/// Whether the names end in the beginning of an entry.
+fn is_ancestor_of_any(names: &[&str], table: &[&str]) -> bool {
+    table.iter().any(|entry| {
+        let parts: Vec<&str> = entry.split('/').collect();
+        (1..parts.len()).any(|length| names.ends_with(&parts[..length]))
+    })
+}
+
 fn holds_any(names: &[&str], table: &[&str]) -> bool {
     table.iter().any(|entry| {
         (0..names.len())

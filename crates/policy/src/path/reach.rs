@@ -20,13 +20,15 @@ pub(crate) fn could_reach_protected(pattern: &str, hidden: bool) -> bool {
         return true;
     }
     let wild = |part: &[Token]| part.iter().any(|token| !matches!(token, Token::One(_)));
-    if wild(last) && is_secret_name(last, hidden) {
+    if (hidden || wild(last)) && is_secret_name(last, hidden) {
         return true;
     }
     CREDENTIALS.iter().any(|entry| {
         let names: Vec<&str> = entry.split('/').collect();
         parts.windows(names.len()).any(|run| {
-            run.iter().any(|part| wild(part))
+            // A run of nothing but stars says nothing.
+            run.iter().any(|part| part.as_slice() != [Token::Text])
+                && (hidden || run.iter().any(|part| wild(part)))
                 && run.iter().zip(&names).all(|(part, name)| meets(part, &tokens(name), false))
         })
     })

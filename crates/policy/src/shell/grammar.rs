@@ -2,7 +2,10 @@ use super::{
     lex::Word,
     table::{COMMANDS, KNOWN_BY_NAME},
 };
-use crate::{path::Access, preset::Act};
+use crate::{
+    path::{Access, could_reach_protected},
+    preset::Act,
+};
 
 /// A command whose options are known.
 #[derive(Debug)]
@@ -63,7 +66,7 @@ pub(super) enum Operands {
 
 /// The options of a command. An entry is the option, and what follows it: nothing, `=` a text, `<` a file that is
 /// read, `>` a file that is written, `?` a number that may touch it, `+` a number that must follow, `:` a text that only
-/// counts when it touches it. `-#` is a number.
+/// counts when it touches it, `*` a pattern for names of files; `!` after an option refuses it. `-#` is a number.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Options {
     /// Any but those that start with one of the refused ones; the second list has those that take a value.
@@ -78,7 +81,7 @@ pub(super) enum Options {
 const REACHING: &[&str] = &["install", "deploy", "publish", "release", "push", "upload", "login"];
 
 /// What an entry of [`Options`] may end in.
-const VALUES: [char; 6] = ['=', '<', '>', '?', '+', ':'];
+const VALUES: [char; 8] = ['=', '<', '>', '?', '+', ':', '*', '!'];
 
 /// What a command that was understood does.
 #[derive(Debug)]
@@ -121,8 +124,14 @@ pub(crate) fn read(words: &[Word]) -> Effect {
             |(name, act)| Effect::Guessed(*act, format!("`{name}`: {}", act.row().what)),
         );
     };
-    let mut reader =
-        Reader { paths: Vec::new(), operands: Vec::new(), before_dashes: None, seen: Vec::new(), spec };
+    let mut reader = Reader {
+        paths: Vec::new(),
+        operands: Vec::new(),
+        before_dashes: None,
+        keeps_links: words.iter().any(|word| word.text == "--no-dereference"),
+        seen: Vec::new(),
+        spec,
+    };
     match reader.read(&words[spec.name.split(' ').count()..]) {
         Ok(()) => {
             let mut paths = reader.paths;
@@ -198,6 +207,8 @@ struct Reader<'a> {
     operands: Vec<Word>,
     /// How many operands stand before `--`.
     before_dashes: Option<usize>,
+    /// Whether an option keeps the program from following links.
+    keeps_links: bool,
     /// The options that took a value.
     seen: Vec<&'static str>,
 }
@@ -215,6 +226,8 @@ enum Value {
     Count,
     /// A text that touches the option: the next word is none of its business.
     Attached,
+    /// A pattern for names of files.
+    Names,
 }
 
 impl Reader<'_> {
@@ -308,8 +321,12 @@ impl Reader<'_> {
         let unknown = || format!("the option `{name}` isn't known to be harmless");
         let Some(entry) = entry else {
             // Long options may be cut short, so that the start of a refused one is refused too.
+            let cut_short = |no: &str| name.len() > 2 && no.starts_with("--") && no.starts_with(name);
             let accepted = refused.is_some_and(|refused| {
-                !refused.iter().any(|no| *no == name || (name.starts_with("--") && no.starts_with(name)))
+                !list.iter().any(|entry| entry.ends_with('!') && cut_short(entry))
+                    && !refused
+                        .iter()
+                        .any(|no| *no == name || (name.starts_with("--") && no.starts_with(name)))
             });
             return if accepted { Ok(Value::None) } else { Err(unknown()) };
         };
@@ -321,6 +338,8 @@ impl Reader<'_> {
             Some(b'?') => Value::Number,
             Some(b'+') => Value::Count,
             Some(b':') => Value::Attached,
+            Some(b'*') => Value::Names,
+            Some(b'!') if !self.keeps_links => return Err(unknown()),
             _ => Value::None,
         })
     }
@@ -349,10 +368,13 @@ impl Reader<'_> {
         {
             return Err(format!("what follows `{name}` isn't a number"));
         }
+        if value == Value::Names && could_reach_protected(&word.text, true) && !word.text.starts_with('!') {
+            return Err(format!("the pattern `{}` may match protected files", word.text));
+        }
         match value {
             Value::Read => self.paths.push((Access::Read, word)),
             Value::Write => self.paths.push((Access::Write, word)),
-            Value::None | Value::Text | Value::Number | Value::Count | Value::Attached => {}
+            Value::None | Value::Text | Value::Number | Value::Count | Value::Attached | Value::Names => {}
         }
         Ok(())
     }

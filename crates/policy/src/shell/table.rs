@@ -16,6 +16,8 @@ const NONE: Options = Options::Only(&[]);
 const GREP: Options = Options::Except(
     &[],
     &[
+        "-R!",
+        "--dereference-recursive!",
         "-e=",
         "-f<",
         "-A=",
@@ -26,7 +28,7 @@ const GREP: Options = Options::Except(
         "-D=",
         "--regexp=",
         "--file<",
-        "--include=",
+        "--include*",
         "--exclude=",
         "--exclude-dir=",
         "--exclude-from<",
@@ -161,7 +163,7 @@ const PYTEST: Options = Options::Only(&[
 ]);
 
 const GIT_LOG: Options = Options::Except(
-    &["--output", "--ext-diff", "--textconv", "-O", "--exec", "--upload-pack"],
+    &["--output", "--ext-diff", "--textconv", "-O", "--exec", "--upload-pack", "--no-index"],
     &[
         "-n+",
         "--max-count+",
@@ -263,16 +265,18 @@ pub(super) const COMMANDS: &[Spec] = &[
     spec("type", Act::Inspect, O::Text, ANY),
     spec("command -v", Act::Inspect, O::Text, NONE),
     spec("exit", Act::Inspect, O::Number, NONE),
-    spec("diff", Act::Inspect, O::Read, Options::Except(&[], &["-U=", "-C=", "-x=", "--exclude=", "-I=", "-X<", "-L=", "--label="])),
+    spec("diff", Act::Inspect, O::Read, Options::Except(&[], &["-r!", "--recursive!", "--no-dereference", "-U=", "-C=", "-x=", "--exclude=", "-I=", "-X<", "-L=", "--label="])),
     spec("cmp", Act::Inspect, O::Read, ANY),
     spec("comm", Act::Inspect, O::Read, ANY),
     spec("grep", Act::Inspect, O::Pattern, GREP),
     spec("egrep", Act::Inspect, O::Pattern, GREP),
     spec("fgrep", Act::Inspect, O::Pattern, GREP),
     spec("rg", Act::Inspect, O::Pattern, Options::Except(
-        &["--pre", "--pre-glob", "--hostname-bin", "--search-zip", "-z"],
-        &["-e=", "-f<", "--regexp=", "--file<", "--files", "-g=", "--glob=", "--iglob=", "-t=", "--type=", "-T=", "--type-not=", "-A=", "-B=", "-C=", "-m=", "-j=", "-M=", "-r=", "--replace=", "-d=", "--max-depth=", "--sort=", "--color=", "--ignore-file<"])),
-    spec("tree", Act::Inspect, O::Read, Options::Except(&["-o", "--fromfile", "--fromtabfile", "-R"], &["-L=", "-I=", "-P="])),
+        &["--pre", "--pre-glob", "--hostname-bin", "--search-zip", "-z", "-L", "--follow", "-u", "--unrestricted", "-.", "--hidden",
+            "--no-ignore", "--no-ignore-dot", "--no-ignore-exclude", "--no-ignore-files", "--no-ignore-global",
+            "--no-ignore-parent", "--no-ignore-vcs"],
+        &["-e=", "-f<", "--regexp=", "--file<", "--files", "-g*", "--glob*", "--iglob*", "-t=", "--type=", "-T=", "--type-not=", "-A=", "-B=", "-C=", "-m=", "-j=", "-M=", "-r=", "--replace=", "-d=", "--max-depth=", "--sort=", "--color=", "--ignore-file<"])),
+    spec("tree", Act::Inspect, O::Read, Options::Except(&["-o", "--fromfile", "--fromtabfile", "-R", "-l"], &["-L=", "-I=", "-P="])),
     spec("file", Act::Inspect, O::Read, Options::Only(&["-b", "-i", "-L", "--brief", "--mime", "--mime-type"])),
     spec("strings", Act::Inspect, O::Read, Options::Only(&["-a", "-n="])),
     spec("od", Act::Inspect, O::Read, Options::Except(&[], &["-A=", "-t=", "-N=", "-j=", "-w?"])),
@@ -380,7 +384,7 @@ pub(super) const COMMANDS: &[Spec] = &[
     spec("git count-objects", Act::Inspect, O::None, ANY),
     spec("git reflog show", Act::Inspect, O::Read, GIT_LOG),
     spec("git reflog", Act::Inspect, O::None, GIT_LOG),
-    spec("git grep", Act::Inspect, O::Pattern, Options::Except(&["-O", "--open-files-in-pager"], &["-e=", "-f<", "-A=", "-B=", "-C=", "-m="])),
+    spec("git grep", Act::Inspect, O::Pattern, Options::Except(&["-O", "--open-files-in-pager", "--no-index", "--no-exclude-standard"], &["-e=", "-f<", "-A=", "-B=", "-C=", "-m="])),
     spec("git remote", Act::Inspect, O::None, Options::Only(&["-v", "--verbose"])),
     spec("git remote get-url", Act::Inspect, O::Text, NONE),
     spec("git stash list", Act::Inspect, O::None, GIT_LOG),

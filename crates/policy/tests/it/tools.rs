@@ -60,6 +60,37 @@ fn the_standard_preset_decides_by_tool_and_place() {
     check("Grep", json!({ "pattern": "x", "path": "src", "glob": "*.rs" }), Allow);
     check("Grep", json!({ "pattern": "KEY", "path": ".env" }), Ask);
     check("Grep", json!({ "pattern": "KEY", "path": null }), Allow);
+    for (name, wide) in [
+        ("Grep", "/"),
+        ("Grep", "/home"),
+        ("Grep", "/home/dev"),
+        ("Grep", "~"),
+        ("Grep", "/root"),
+        ("Grep", "/home/other"),
+        ("Grep", "/home/dev/work/shop"),
+        ("Grep", "/home/dev/.config"),
+        ("Grep", "/home/dev/.local"),
+        ("Grep", "/etc"),
+        ("Glob", "/"),
+        ("Glob", "../../.."),
+        ("LS", "/home/dev/.cargo"),
+    ] {
+        check(name, json!({ "pattern": "x", "path": wide }), Ask);
+    }
+    check("Glob", json!({ "pattern": "/**/*.rs" }), Ask);
+    check("Grep", json!({ "pattern": "x", "path": "/usr/include" }), Allow);
+    check("Grep", json!({ "pattern": "x", "path": "/tmp/a" }), Allow);
+    check("Grep", json!({ "pattern": "x", "path": ".config" }), Allow);
+    check("Grep", json!({ "pattern": "x", "path": "src", "glob": "**/*.{rs,toml}" }), Ask);
+    for glob in [".e*", "{.env,x}", "*", "**", ".env.local", "**/.env", "*.pem", "src/id_rs?", "*.[e]nv"] {
+        check(
+            "Grep",
+            json!({ "pattern": "x", "path": "src", "glob": glob }),
+            if glob == "*.pem" { Deny } else { Ask },
+        );
+    }
+    check("Glob", json!({ "pattern": ".e*" }), Ask);
+    check("Glob", json!({ "pattern": "**/*" }), Allow);
     // Writing.
     check("Write", json!({ "file_path": "src/new.rs", "content": "x" }), Allow);
     check("Edit", file("src/main.rs"), Allow);

@@ -4,6 +4,8 @@
 //! cargo run --example bring_your_own_gate
 //! ```
 
+#![allow(clippy::print_stdout, reason = "an example prints what it shows")]
+
 use std::process::ExitCode;
 use std::sync::Arc;
 

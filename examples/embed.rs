@@ -7,6 +7,8 @@
 //! It uses the scripted agent, so it needs no account and no network. With Claude Code installed, `"scripted"` below can
 //! be `"claude"`.
 
+#![allow(clippy::print_stdout, reason = "an example prints what it shows")]
+
 use std::process::ExitCode;
 
 use anyhow::Result;

@@ -4,6 +4,8 @@
 //! cargo run --example judge_tool_calls
 //! ```
 
+#![allow(clippy::print_stdout, reason = "an example prints what it shows")]
+
 use anyhow::Result;
 use missiond_policy::{Layer, Policies, Policy, Surroundings, ToolCall};
 use serde_json::{Value, json};

@@ -4,6 +4,8 @@
 //! cargo run --example read_a_screen
 //! ```
 
+#![allow(clippy::print_stdout, reason = "an example prints what it shows")]
+
 use anyhow::Result;
 use missiond_pty::{Profile, Size, Terminal};
 

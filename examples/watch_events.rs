@@ -4,6 +4,8 @@
 //! cargo run --example watch_events
 //! ```
 
+#![allow(clippy::print_stdout, reason = "an example prints what it shows")]
+
 use std::process::ExitCode;
 
 use anyhow::Result;

@@ -1,6 +1,12 @@
 //! An agent has the person's user id, and still may not answer for the person: neither by the command, nor by the socket,
 //! nor after it has hidden where it comes from.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that cannot go on has failed, and says what it saw"
+)]
+
 mod support;
 
 use std::io::{Read as _, Write as _};

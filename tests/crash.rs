@@ -1,5 +1,11 @@
 //! `kill -9` of the whole program at random moments loses no task, doubles none, and leaves nothing behind.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that cannot go on has failed, and says what it saw"
+)]
+
 mod support;
 
 use std::collections::{BTreeMap, HashSet};
@@ -80,9 +86,11 @@ fn check_log(project: &Project, tasks: &[String]) {
     for (index, event) in events.iter().enumerate() {
         assert_eq!(event["seq"], json!(index + 1), "an event number is missing or doubled: {event}");
         match event["kind"].as_str().unwrap() {
-            "task.finished" => *finished.entry(event["task"].as_str().unwrap().to_owned()).or_default() += 1,
+            "task.finished" => {
+                *finished.entry(event["task"].as_str().unwrap().to_owned()).or_default() += 1;
+            }
             "task.leased" => {
-                assert!(tokens.insert(event["token"].as_u64().unwrap()), "a token twice: {event}")
+                assert!(tokens.insert(event["token"].as_u64().unwrap()), "a token twice: {event}");
             }
             _ => {}
         }

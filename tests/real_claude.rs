@@ -2,6 +2,12 @@
 //!
 //! Everything runs in a network namespace that has nothing but loopback, with a key that is none and a scratch home.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that cannot go on has failed, and says what it saw"
+)]
+
 mod support;
 
 use std::os::unix::fs::PermissionsExt as _;

@@ -1,7 +1,7 @@
 //! The interactive driver: the agent's own terminal program, by missiond-pty.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use missiond_process::Environment;
 use missiond_pty::{
@@ -185,15 +185,24 @@ impl PtyAgent {
             error => TurnError::Protocol(chain(&error)),
         })?;
         self.status(sink, AgentStatus::Thinking, "the prompt was submitted").await?;
+        let mut unexplained: Option<Instant> = None;
         let end = loop {
             let step = tokio::select! {
-                step = turn.next() => step,
-                () = tokio::time::sleep(LOOK) => {
-                    self.follow(sink).await?;
-                    continue;
-                }
+                step = turn.next() => Some(step),
+                () = tokio::time::sleep(LOOK) => None,
             };
-            self.follow(sink).await?;
+            let news = self.follow(sink).await?;
+            if let Some(since) = unexplained {
+                if news || self.is_explained() {
+                    unexplained = None;
+                } else if since.elapsed() >= self.ready {
+                    let seconds = self.ready.as_secs();
+                    let rows = self.last_rows();
+                    let text = format!("nothing has explained the agent's screen for {seconds} s{rows}");
+                    return Err(TurnError::Protocol(text));
+                }
+            }
+            let Some(step) = step else { continue };
             match step {
                 Some(TurnStep::Status(status)) => {
                     let evidence = self.agent.observe().explain().trim_end().replace('\n', "; ");
@@ -201,13 +210,21 @@ impl PtyAgent {
                 }
                 Some(TurnStep::NeedsAnswer(dialog)) => self.answer_dialog(&dialog, sink).await?,
                 Some(TurnStep::Ended(outcome)) => break outcome,
+                // It may be a dialog that no rule knows, and then nobody would ever answer it.
+                Some(TurnStep::Unexplained(_)) => {
+                    unexplained.get_or_insert_with(Instant::now);
+                    let text = format!("nothing explains the agent's screen{}", self.last_rows());
+                    tell(sink, TurnEvent::Warning(text)).await?;
+                }
                 Some(_) => {}
                 None => return Err(TurnError::Protocol("the turn ended without an outcome".to_owned())),
             }
         };
         match end.reason {
             // Whoever has ended writes no more.
-            EndReason::Exited(_) => self.follow(sink).await?,
+            EndReason::Exited(_) => {
+                self.follow(sink).await?;
+            }
             _ => self.follow_to_end(sink).await?,
         }
         // The agent's own word on how its turn ended, where it gives one, is better than what its screen looks like.
@@ -292,8 +309,8 @@ impl PtyAgent {
         self.agent.answer(dialog.id, Choice::Option(choice)).await.map_err(pressed)
     }
 
-    /// Tells what the transcript says since the last look.
-    async fn follow(&mut self, sink: &dyn TurnSink) -> Result<(), TurnError> {
+    /// Tells what the transcript says since the last look, and whether that was anything.
+    async fn follow(&mut self, sink: &dyn TurnSink) -> Result<bool, TurnError> {
         let Some(mut transcript) = self.transcript.take() else {
             return Err(TurnError::Protocol("the agent's transcript is being read already".to_owned()));
         };
@@ -305,7 +322,9 @@ impl PtyAgent {
             .await
             .map_err(|error| TurnError::Protocol(format!("reading the transcript failed: {error}")))?;
         self.transcript = Some(transcript);
-        for event in looked.map_err(TurnError::Protocol)? {
+        let events = looked.map_err(TurnError::Protocol)?;
+        let news = !events.is_empty();
+        for event in events {
             if let TurnEvent::Text(text) = &event {
                 if !self.answer.is_empty() {
                     self.answer.push_str("\n\n");
@@ -314,7 +333,13 @@ impl PtyAgent {
             }
             tell(sink, event).await?;
         }
-        Ok(())
+        Ok(news)
+    }
+
+    /// Whether a rule knows what is on the screen.
+    fn is_explained(&self) -> bool {
+        let seen = self.agent.observe();
+        seen.dialog.is_some() || !matches!(seen.status, Status::Unknown | Status::Starting)
     }
 
     /// Reads on until the transcript has nothing new, and insists that there is one: without it nobody knows which tool

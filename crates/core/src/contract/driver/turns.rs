@@ -66,13 +66,13 @@ pub(super) async fn report_calls_in_order(subject: &Subject) {
     ear.pause = Duration::from_millis(30);
     turn_done(&mut agent, &subject.prompts.call, &ear).await;
     let heard = ear.heard();
-    let called = heard.iter().position(
-        |event| matches!(event, TurnEvent::ToolCall(call) if call.id == "call-1" && call.tool == "Bash"),
-    );
-    let called = called.unwrap_or_else(|| panic!("a tool call must be told: {heard:?}"));
-    let ended = heard.iter().position(
-        |event| matches!(event, TurnEvent::ToolResult { call, is_error: false, .. } if call == "call-1"),
-    );
+    let called = heard.iter().enumerate().find_map(|(place, event)| match event {
+        TurnEvent::ToolCall(call) if call.tool == "Bash" => Some((place, call.id.clone())),
+        _ => None,
+    });
+    let (called, id) = called.unwrap_or_else(|| panic!("a tool call must be told: {heard:?}"));
+    let ended =
+        heard.iter().position(|event| matches!(event, TurnEvent::ToolResult { call, .. } if *call == id));
     let ended = ended.unwrap_or_else(|| panic!("a tool's end must be told: {heard:?}"));
     assert!(called < ended, "a call must be told before its end: {heard:?}");
     stop(&mut agent, &tag).await;

@@ -293,7 +293,7 @@ async fn a_secretive_driver() {
     ] {
         let suite = async move {
             let scratch = tempfile::tempdir().unwrap();
-            contract::driver::check(&driver::subject(scratch.path(), Arc::new(Secretive(secret)))).await;
+            contract::driver::check(&driver::headless(scratch.path(), Arc::new(Secretive(secret)))).await;
         };
         caught(suite, guarantee).await;
     }

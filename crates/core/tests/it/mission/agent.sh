@@ -1,7 +1,7 @@
 # An agent whose prompt is a shell script. It speaks Claude Code's JSON lines and asks no hook.
 #
-# Started as: /bin/sh agent.sh SETTINGS [--resume CONVERSATION]
-conversation=${3-conversation-$$}
+# Started as: /bin/sh agent.sh --settings SETTINGS [--resume CONVERSATION]
+conversation=${4-conversation-$$}
 
 begin() { printf '{"type":"system","subtype":"init","session_id":"%s"}\n' "$conversation"; }
 say() { printf '{"type":"assistant","message":{"content":[{"type":"text","text":"%s"}]}}\n' "$1"; }

@@ -5,10 +5,11 @@ mod ends;
 mod gate;
 mod log;
 mod program;
+mod pty;
 mod queue;
 mod shared;
 mod support;
 mod turn;
 mod work;
 
-pub(crate) use support::shell_agent;
+pub(crate) use support::{scripted_agent, shell_agent};

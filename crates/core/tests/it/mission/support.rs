@@ -55,10 +55,8 @@ impl Stage {
     fn write_agents(&self) {
         let programs = self.programs.path();
         program::write(programs, "hook");
-        program::write(programs, "scripted");
-        self.write_agent("shell", &shell_agent("shell", &programs.join("agent.sh")));
-        let player = agent_text("player", &programs.join("scripted"), "\"--settings\", ");
-        self.write_agent("player", &player);
+        self.write_agent("shell", &shell_agent(programs));
+        self.write_agent("player", &scripted_agent(programs));
     }
 
     pub(super) fn write_agent(&self, id: &str, text: &str) {
@@ -150,19 +148,28 @@ impl Stage {
 }
 
 /// Writes the agent whose prompts are shell scripts, and gives its data file.
-pub(crate) fn shell_agent(id: &str, script: &Path) -> String {
-    std::fs::write(script, include_str!("agent.sh")).unwrap();
-    agent_text(id, script, "")
+pub(crate) fn shell_agent(directory: &Path) -> String {
+    let script = directory.join("agent.sh");
+    std::fs::write(&script, include_str!("agent.sh")).unwrap();
+    agent_text("shell", &script)
 }
 
-/// The scripted agent's own data file, except for how it is started.
-fn agent_text(id: &str, script: &Path, option: &str) -> String {
-    let args = format!("args = [{:?}, {option}\"{{settings}}\"]", script.to_str().unwrap());
+/// Writes the scripted agent's program, and gives its data file.
+pub(crate) fn scripted_agent(directory: &Path) -> String {
+    program::write(directory, "scripted");
+    agent_text("player", &directory.join("scripted"))
+}
+
+/// The scripted agent's own data file, except for what is started.
+fn agent_text(id: &str, script: &Path) -> String {
     let text = include_str!("../../../src/agents/scripted.toml")
         .replace("id = \"scripted\"", &format!("id = \"{id}\""))
         .replace("\"{self}\"", "\"/bin/sh\"")
-        .replace("args = [\"__missiond\", \"scripted\", \"--settings\", \"{settings}\"]", &args);
-    assert!(text.contains(&args), "the scripted agent's data file has changed");
+        .replace("\"__missiond\", \"scripted\"", &format!("{:?}", script.to_str().unwrap()));
+    assert!(
+        !text.contains("__missiond") && text.contains("/bin/sh"),
+        "the scripted agent's data file has changed"
+    );
     text
 }
 

@@ -206,7 +206,7 @@ impl Repository {
         let listed = git("read-tree").arg(commit.as_str()).bytes().and_then(|_| {
             // Exits with 1 if a file differs, which is what is asked for next.
             git("update-index").args(["-q", "--refresh"]).output()?;
-            git("diff-files").args(["--name-only", "-z"]).bytes()
+            git("diff-files").args(["--ignore-submodules=dirty", "--name-only", "-z"]).bytes()
         });
         record::remove_file(&index)?;
         Ok(records(&listed?).map(to_path).collect())

@@ -1,6 +1,6 @@
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStrExt;
 
+use crate::nested::stage_everything;
 use crate::{Error, Identity, ObjectId, Repository, Result, Workspace};
 
 impl Repository {
@@ -34,17 +34,7 @@ impl Repository {
         for nested in &status.nested {
             tracing::warn!(workspace = %workspace.name, path = ?nested, "a repository inside isn't committed");
         }
-        let mut paths = b":/\0".to_vec();
-        for nested in &status.nested {
-            paths.extend_from_slice(b":(top,exclude,literal)");
-            paths.extend_from_slice(nested.as_os_str().as_bytes());
-            paths.push(0);
-        }
-        self.git
-            .write(dir, "add")
-            .args(["--all", "--sparse", "--pathspec-from-file=-", "--pathspec-file-nul"])
-            .input(paths)
-            .bytes()?;
+        stage_everything(|subcommand| self.git.write(dir, subcommand), dir, &status.nested)?;
         let unchanged =
             self.git.read(dir, "diff-index").args(["--cached", "--quiet", "HEAD", "--"]).holds()?;
         if unchanged {

@@ -188,7 +188,8 @@ pub enum Error {
     },
     /// Repositories inside the workspace would be lost, since no commit of ours can hold them.
     #[error(
-        "workspace {name:?} holds other repositories with work of their own: {paths:?}; move or delete them first"
+        "workspace {name:?} holds other repositories with work of their own, or that would run programs when looked at: {paths:?}; \
+         move or delete them first"
     )]
     NestedRepositories {
         /// The workspace.

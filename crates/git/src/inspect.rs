@@ -7,7 +7,8 @@ use crate::{Error, Repository, Result};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Status {
-    /// Tracked files that differ from HEAD, in the index or on disk, without the conflicts.
+    /// Tracked files that differ from HEAD, in the index or on disk, without the conflicts. A submodule counts if another
+    /// commit is checked out in it; its files aren't looked at.
     pub changed: usize,
     /// Files git doesn't know. A repository inside counts as one.
     pub untracked: usize,
@@ -84,7 +85,7 @@ impl Repository {
         let out = self
             .git
             .read(worktree, "status")
-            .args(["--porcelain=v2", "-z", "--untracked-files=all", "--ignore-submodules=none"])
+            .args(["--porcelain=v2", "-z", "--untracked-files=all", "--ignore-submodules=dirty"])
             .bytes()?;
         let mut status = Status { operation: self.operation_in_progress(worktree)?, ..Status::default() };
         let mut entries = records(&out);

@@ -61,6 +61,7 @@ mod inspect;
 mod lock;
 mod merge;
 mod names;
+mod nested;
 mod owner;
 mod record;
 mod repository;

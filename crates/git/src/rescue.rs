@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::command::{Call, records, to_path};
+use crate::nested::{gitlinks, is_published, stage_everything};
 use crate::{Error, ObjectId, Repository, Result, Workspace, WorkspaceName, record};
 
 const PREFIX: &str = "refs/missiond/rescue/";
@@ -220,7 +221,7 @@ impl<'a> Detour<'a> {
         // Fails with unresolved conflicts; there is nothing in such an index that the files don't have.
         let staged = self.git("write-tree").output()?;
         let staged = (staged.code == 0).then(|| String::from_utf8_lossy(&staged.stdout).trim().to_owned());
-        self.git("add").args(["--all", "--sparse", "--", "."]).bytes()?;
+        stage_everything(|subcommand| self.git(subcommand), self.tree, &[])?;
         self.refuse_other_repositories(name, head)?;
         let files = self.git("write-tree").text()?;
         let committed = match head {
@@ -285,16 +286,10 @@ impl<'a> Detour<'a> {
     /// Refuses repositories inside whose commits would be deleted with the workspace: a commit of ours holds only
     /// their commit's id.
     fn refuse_other_repositories(&self, name: &WorkspaceName, head: Option<&ObjectId>) -> Result<()> {
-        let listed = self.git("ls-files").args(["--stage", "-z"]).bytes()?;
         let mut unsafe_paths = Vec::new();
-        for entry in records(&listed) {
-            if !entry.starts_with(b"160000 ") {
-                continue;
-            }
-            let Some(at) = entry.iter().position(|byte| *byte == b'\t') else { continue };
-            let path = to_path(&entry[at + 1..]);
+        for path in gitlinks(self.git("ls-files"))? {
             let inside = self.tree.join(&path);
-            if !inside.join(".git").exists() {
+            if fs::symlink_metadata(inside.join(".git")).is_err() {
                 // A submodule that isn't checked out.
                 continue;
             }
@@ -310,7 +305,7 @@ impl<'a> Detour<'a> {
                 }
                 None => false,
             };
-            if !known || !self.is_published(&inside)? {
+            if !known || !is_published(&self.repo.git, &inside)? {
                 unsafe_paths.push(path);
             }
         }
@@ -318,17 +313,6 @@ impl<'a> Detour<'a> {
             return Ok(());
         }
         Err(Error::NestedRepositories { name: name.to_string(), paths: unsafe_paths })
-    }
-
-    /// Whether a submodule is clean and all its commits are known to a remote.
-    fn is_published(&self, submodule: &Path) -> Result<bool> {
-        let git = &self.repo.git;
-        let changes = git.read(submodule, "status").args(["--porcelain", "-z"]).bytes()?;
-        let commits = git
-            .read(submodule, "rev-list")
-            .args(["--max-count=1", "HEAD", "--branches", "--not", "--remotes"])
-            .text()?;
-        Ok(changes.is_empty() && commits.is_empty())
     }
 }
 

@@ -11,4 +11,5 @@ mod remove;
 mod rescue;
 mod scene;
 mod state;
+mod trap;
 mod workspace;

@@ -1,0 +1,200 @@
+//! Configuration that an agent can write must not run in our commands. Each trap is shown to be a real one first: git
+//! by itself runs it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use missiond_git::{Error, RemoveOptions, Repository, Workspace};
+
+use crate::scene::{Scene, commit_in, create, git, git_output, name, snapshot, write, write_program};
+
+/// A program that leaves a file when it runs.
+struct Trap {
+    program: PathBuf,
+    mark: PathBuf,
+}
+
+impl Trap {
+    fn new(scene: &Scene) -> Self {
+        let trap = Self { program: scene.base.join("trap"), mark: scene.base.join("trap-ran") };
+        write_program(&trap.program, &format!("#!/bin/sh\ntouch '{}'\nexec cat\n", trap.mark.display()));
+        trap
+    }
+
+    fn program(&self) -> &str {
+        self.program.to_str().unwrap()
+    }
+
+    /// Whether it ran since this was last asked.
+    fn ran(&self) -> bool {
+        fs::remove_file(&self.mark).is_ok()
+    }
+
+    fn assert_real(&self, dir: &Path, args: &[&str]) {
+        self.ran();
+        git_output(dir, args);
+        assert!(self.ran(), "git {args:?} doesn't spring the trap, so the test shows nothing");
+    }
+
+    fn assert_unsprung(&self, doing: &str) {
+        assert!(!self.ran(), "{doing} ran what an agent configured");
+    }
+}
+
+/// A repository `at` with one commit of one file.
+fn repository(at: &Path) {
+    fs::create_dir_all(at).unwrap();
+    git(at, &["init", "-q", "-b", "main"]);
+    write(&at.join("file"), "aaaa");
+    commit_in(at, "inside");
+}
+
+/// Makes git filter the repository's changed file, whose size is what the index says.
+fn arm(dir: &Path, trap: &Trap) {
+    git(dir, &["config", "filter.x.clean", trap.program()]);
+    write(&dir.join(".gitattributes"), "* filter=x\n");
+    write(&dir.join("file"), "bbbb");
+}
+
+/// A workspace that has the repository `sub` committed as a submodule.
+fn with_submodule(scene: &Scene, repo: &Repository) -> (Workspace, PathBuf) {
+    let workspace = create(repo, "one");
+    let sub = workspace.path.join("sub");
+    repository(&sub);
+    git(&workspace.path, &["add", "sub"]);
+    git(&workspace.path, &["commit", "-q", "-m", "submodule"]);
+    assert!(scene.git(&["ls-tree", "agent/one", "sub"]).starts_with("160000 commit"));
+    (workspace, sub)
+}
+
+#[test]
+fn a_submodules_filter_does_not_run() {
+    let scene = Scene::new();
+    let repo = scene.open();
+    let trap = Trap::new(&scene);
+    let (workspace, sub) = with_submodule(&scene, &repo);
+    arm(&sub, &trap);
+    // What the agent may set to have git look inside after all.
+    write(
+        &workspace.path.join(".gitmodules"),
+        "[submodule \"sub\"]\n\tpath = sub\n\turl = ./sub\n\tignore = none\n",
+    );
+    trap.assert_real(&workspace.path, &["status", "--ignore-submodules=none"]);
+    trap.assert_real(&workspace.path, &["add", "--all"]);
+    git(&workspace.path, &["reset", "-q"]);
+    trap.ran();
+
+    let status = repo.status(&workspace.path).unwrap();
+    trap.assert_unsprung("status");
+    assert_eq!((status.changed, status.untracked), (0, 1));
+    repo.commit_all(&workspace, "work", None).unwrap().unwrap();
+    trap.assert_unsprung("commit_all");
+    assert_eq!(scene.git(&["show", "--name-only", "--format=", "agent/one"]), ".gitmodules");
+
+    let error = repo.remove(&name("one"), &RemoveOptions::default()).unwrap_err();
+    trap.assert_unsprung("remove");
+    assert!(
+        matches!(&error, Error::NestedRepositories { paths, .. } if *paths == [PathBuf::from("sub")]),
+        "{error}"
+    );
+    assert_eq!(fs::read(sub.join("file")).unwrap(), b"bbbb");
+}
+
+#[test]
+fn a_submodules_new_commit_is_still_seen_and_committed() {
+    let scene = Scene::new();
+    let repo = scene.open();
+    let (workspace, sub) = with_submodule(&scene, &repo);
+    write(&sub.join("file"), "next");
+    let next = commit_in(&sub, "next");
+    assert_eq!(repo.status(&workspace.path).unwrap().changed, 1);
+    repo.commit_all(&workspace, "moved on", None).unwrap().unwrap();
+    assert!(scene.git(&["ls-tree", "agent/one", "sub"]).contains(&next));
+    // Removed, or replaced by a file or by a link to elsewhere, as `git add --all` has it.
+    let aside = scene.base.join("aside");
+    fs::rename(&sub, &aside).unwrap();
+    write(&sub, "a file");
+    repo.commit_all(&workspace, "a file", None).unwrap().unwrap();
+    assert!(scene.git(&["ls-tree", "agent/one", "sub"]).starts_with("100644 blob"));
+    fs::remove_file(&sub).unwrap();
+    fs::rename(&aside, &sub).unwrap();
+    git(&workspace.path, &["rm", "-q", "--cached", "sub"]);
+    git(&workspace.path, &["add", "sub"]);
+    git(&workspace.path, &["commit", "-q", "-m", "a submodule again"]);
+    fs::remove_dir_all(&sub).unwrap();
+    repo.commit_all(&workspace, "gone", None).unwrap().unwrap();
+    assert_eq!(scene.git(&["ls-tree", "agent/one", "sub"]), "");
+}
+
+#[test]
+fn a_submodule_is_looked_at_only_if_its_configuration_starts_nothing() {
+    let scene = Scene::new();
+    let origin = scene.base.join("origin");
+    repository(&origin);
+    let repo = scene.open();
+    let trap = Trap::new(&scene);
+    let workspace = create(&repo, "one");
+    let sub = workspace.path.join("sub");
+    git(&workspace.path, &["clone", "-q", origin.to_str().unwrap(), "sub"]);
+    git(&workspace.path, &["add", "sub"]);
+    git(&workspace.path, &["commit", "-q", "-m", "submodule"]);
+    let config = fs::read(sub.join(".git/config")).unwrap();
+    let included = scene.base.join("included");
+    write(&included, format!("[core]\n\tfsmonitor = {}\n", trap.program()));
+    let armed = [
+        ("filter.x.clean", trap.program()),
+        ("filter.x.process", trap.program()),
+        ("core.fsmonitor", trap.program()),
+        ("core.sshCommand", trap.program()),
+        ("core.hooksPath", "/tmp"),
+        ("core.pager", trap.program()),
+        ("core.editor", trap.program()),
+        ("core.attributesFile", "/tmp/x"),
+        ("credential.helper", trap.program()),
+        ("diff.x.textconv", trap.program()),
+        ("merge.x.driver", trap.program()),
+        ("alias.status", "!true"),
+        ("include.path", included.to_str().unwrap()),
+        ("includeIf.gitdir:/.path", included.to_str().unwrap()),
+        ("remote.origin.uploadpack", trap.program()),
+        ("remote.origin.promisor", "true"),
+    ];
+    for (key, value) in armed {
+        git(&sub, &["config", key, value]);
+        let error = repo.remove(&name("one"), &RemoveOptions::default()).unwrap_err();
+        assert!(matches!(error, Error::NestedRepositories { .. }), "{key}: {error}");
+        trap.assert_unsprung(key);
+        fs::write(sub.join(".git/config"), &config).unwrap();
+    }
+    fs::write(sub.join(".git/config"), vec![b'\n'; 1 << 20]).unwrap();
+    assert!(repo.remove(&name("one"), &RemoveOptions::default()).is_err());
+    fs::write(sub.join(".git/config"), &config).unwrap();
+
+    // One level deeper, below a submodule that is in order.
+    let deeper = sub.join("deeper");
+    repository(&deeper);
+    git(&sub, &["add", "deeper"]);
+    git(&sub, &["commit", "-q", "-m", "deeper"]);
+    git(&sub, &["push", "-q", "origin", "HEAD:refs/heads/pushed"]);
+    git(&sub, &["fetch", "-q"]);
+    arm(&deeper, &trap);
+    trap.assert_real(&sub, &["status"]);
+    git(&workspace.path, &["add", "--all"]);
+    git(&workspace.path, &["commit", "-q", "-m", "deeper"]);
+    trap.ran();
+    assert!(matches!(
+        repo.remove(&name("one"), &RemoveOptions::default()),
+        Err(Error::NestedRepositories { .. })
+    ));
+    trap.assert_unsprung("remove");
+
+    // In order and with everything at its remote, it goes.
+    fs::remove_dir_all(&sub).unwrap();
+    git(&workspace.path, &["clone", "-q", origin.to_str().unwrap(), "sub"]);
+    git(&workspace.path, &["add", "--all"]);
+    git(&workspace.path, &["commit", "-q", "-m", "plain"]);
+    let before = snapshot(&workspace.path).len();
+    assert!(before > 3);
+    assert!(repo.remove(&name("one"), &RemoveOptions::default()).unwrap().work.is_none());
+    trap.assert_unsprung("remove");
+}

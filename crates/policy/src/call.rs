@@ -29,7 +29,7 @@ impl ToolCall {
 
 /// Where a call happens: the directories and processes a verdict depends on.
 ///
-/// All paths are absolute. Where directories lie in one another the deepest one counts: a workspace under the
+/// All paths are absolute. Where directories lie in one another the deepest one counts: a workspace under a
 /// temporary directory is a workspace, a state directory in a workspace is a state directory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -44,7 +44,8 @@ pub struct Surroundings {
     /// Directories whose contents the agent may use like its workspace; not the directories themselves.
     #[serde(default)]
     pub temp_dirs: Vec<PathBuf>,
-    /// Directories that belong to the orchestrator: databases, sockets, settings.
+    /// Directories that belong to the orchestrator: databases, sockets, settings. Their parents count when they are
+    /// removed, moved or changed throughout.
     #[serde(default)]
     pub protected: Vec<PathBuf>,
     /// Processes of the orchestrator, which no agent may signal.

@@ -147,7 +147,7 @@ impl Judge<'_> {
         let verb = match access {
             Access::Read => "reads",
             Access::Write => "changes",
-            Access::Delete => "removes",
+            Access::Delete => "removes, or changes throughout,",
         };
         let verdict = self.settle(act, hit, &format!("{verb} {}, in {lies}", quoted(shown)));
         let wide = self.tool.kind == Kind::Search
@@ -203,6 +203,7 @@ fn protected(protection: Protection, access: Access) -> Act {
         (Protection::Git, _) => Act::GitInside,
         (Protection::AgentSettings, _) => Act::AgentSettings,
         (Protection::State, _) => Act::State,
+        (Protection::Runtime, _) => Act::Runtime,
         (Protection::Credentials, _) => Act::Credentials,
         (Protection::Root, _) => Act::Root,
     }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     MAX_PATH_BYTES,
     links::{Links, spelled, walked},
-    protected::{by_name, holds_credentials},
+    protected::{by_name, holds_credentials, is_runtime_name},
 };
 use crate::{call::Surroundings, text::looks_like_slash};
 
@@ -17,7 +17,7 @@ pub enum Access {
     Read,
     /// It is made or changed.
     Write,
-    /// It, and what is in it, is removed or moved away.
+    /// It, and what is in it, is removed, moved away or changed throughout.
     Delete,
 }
 
@@ -55,6 +55,8 @@ pub enum Protection {
     AgentSettings,
     /// The orchestrator's own state.
     State,
+    /// Sockets and scratch space of other programs in a temporary directory.
+    Runtime,
     /// Keys and credentials.
     Credentials,
     /// A directory that everything else lies in: `/`, the home, the workspace itself.
@@ -118,6 +120,8 @@ pub(crate) struct Located {
 pub(crate) struct Roots {
     /// What a directory stands for, and where it is.
     areas: Vec<(Area, PathBuf)>,
+    /// The temporary directories, whether the agent may use them or not.
+    temps: Vec<PathBuf>,
     /// The directories patterns of rules start from: the workspace and the project root, spelled and resolved.
     pub(crate) workspace: Vec<PathBuf>,
     pub(crate) project_root: Vec<PathBuf>,
@@ -152,8 +156,11 @@ impl Roots {
         };
         add(Area::Elsewhere, &project_root);
         add(Area::Elsewhere, &home);
+        let mut temps = Vec::new();
         for dir in &surroundings.temp_dirs {
-            add(Area::Temp, &both(dir)?);
+            let dir = both(dir)?;
+            add(Area::Temp, &dir);
+            temps.extend(dir);
         }
         // Only where the workspace really is: its spelling may lead through a link that is changed later.
         add(Area::Workspace, &workspace[..1]);
@@ -161,7 +168,28 @@ impl Roots {
             add(Area::State, &both(dir)?);
         }
         add(Area::State, &both(&surroundings.project_root.join(".missiond"))?);
-        Ok(Self { areas, workspace, project_root, home })
+        let mut roots = Self { areas, temps, workspace, project_root, home };
+        roots.shut_out_siblings();
+        Ok(roots)
+    }
+
+    /// What lies beside the workspace or the project is somebody else's, in a temporary directory too.
+    fn shut_out_siblings(&mut self) {
+        let own: Vec<PathBuf> = self.workspace.iter().chain(&self.project_root).cloned().collect();
+        for parent in own.iter().filter_map(|path| path.parent()) {
+            if self.area(parent).0 == Area::Temp {
+                self.areas.retain(|(area, root)| *area != Area::Temp || root != parent);
+                self.areas.push((Area::Elsewhere, parent.to_owned()));
+            }
+        }
+    }
+
+    /// Whether the path belongs to another program that keeps its things in a temporary directory.
+    fn is_runtime(&self, path: &Path, root: Option<&Path>) -> bool {
+        let names = self.temps.iter().filter(|temp| root.is_none_or(|root| temp.starts_with(root)));
+        names
+            .filter_map(|temp| path.strip_prefix(temp).ok()?.components().next())
+            .any(|name| is_runtime_name(&name.as_os_str().to_string_lossy()))
     }
 
     /// Resolves a path in all its readings.
@@ -224,6 +252,9 @@ impl Roots {
         }
         if area == Area::State {
             return Standing { place, protection: Some(Protection::State) };
+        }
+        if self.is_runtime(path, root) {
+            return Standing { place, protection: Some(Protection::Runtime) };
         }
         // Below the agent's own directories only the path from there on counts: a workspace may lie in
         // `.claude/worktrees`.

@@ -82,6 +82,23 @@ const AGENT_SETTINGS: &[&str] = &[
     "etc/claude-code",
 ];
 
+/// Starts of the names under which programs keep sockets and private files in a temporary directory.
+const RUNTIME: &[&str] = &[
+    "missiond-",
+    "tmux-",
+    "ssh-",
+    "gpg-",
+    "dbus-",
+    "keyring-",
+    "pulse-",
+    "systemd-private-",
+    "snap-private-tmp",
+    ".x11-unix",
+    ".ice-unix",
+    ".xim-unix",
+    ".font-unix",
+];
+
 /// Files and directories that later run code by themselves.
 const STARTUP_CODE: &[&str] = &[
     ".bashrc",
@@ -165,6 +182,13 @@ pub(super) fn by_name(path: &Path, access: Access) -> Option<Protection> {
     if changes && (is_claude_settings(&names) || holds_any(&names, AGENT_SETTINGS)) {
         return Some(Protection::AgentSettings);
     }
+    // Whoever takes a directory away takes what is protected in it along.
+    if access == Access::Delete && (last == ".claude" || is_ancestor(&names, AGENT_SETTINGS, absolute)) {
+        return Some(Protection::AgentSettings);
+    }
+    if changes && absolute && is_ancestor(&names, CREDENTIALS, absolute) {
+        return Some(Protection::Credentials);
+    }
     if changes && names.contains(&".git") {
         return Some(Protection::Git);
     }
@@ -174,7 +198,11 @@ pub(super) fn by_name(path: &Path, access: Access) -> Option<Protection> {
     if changes && names.contains(&".missiond") {
         return Some(Protection::ProjectPolicy);
     }
-    if changes && holds_any(&names, STARTUP_CODE) {
+    let above = access == Access::Delete
+        && [CREDENTIALS, STARTUP_CODE].iter().any(|table| is_ancestor(&names, table, absolute));
+    if above
+        || (changes && (holds_any(&names, STARTUP_CODE) || is_ancestor(&names, AGENT_SETTINGS, absolute)))
+    {
         return Some(Protection::StartupCode);
     }
     is_environment(last).then_some(Protection::Environment)
@@ -184,14 +212,23 @@ pub(super) fn by_name(path: &Path, access: Access) -> Option<Protection> {
 pub(super) fn holds_credentials(path: &Path) -> bool {
     let lower = path.to_string_lossy().to_lowercase();
     let names: Vec<&str> = lower.split('/').filter(|name| !name.is_empty()).collect();
-    is_ancestor_of_any(&names, CREDENTIALS)
+    is_ancestor(&names, CREDENTIALS, true)
 }
 
-/// Whether the names end in the beginning of an entry.
-fn is_ancestor_of_any(names: &[&str], table: &[&str]) -> bool {
+/// Whether a program keeps sockets or private files under this name in a temporary directory.
+pub(super) fn is_runtime_name(name: &str) -> bool {
+    let lower = name.to_lowercase();
+    RUNTIME.iter().any(|start| lower.starts_with(start))
+}
+
+/// Whether the names end in the beginning of an entry. In the agent's own directories `etc` and `run` are names like any.
+fn is_ancestor(names: &[&str], table: &[&str], absolute: bool) -> bool {
     table.iter().any(|entry| {
         let parts: Vec<&str> = entry.split('/').collect();
-        (1..parts.len()).any(|length| names.ends_with(&parts[..length]))
+        let of_system = !entry.starts_with('.');
+        (1..parts.len()).any(|length| {
+            names.ends_with(&parts[..length]) && (!of_system || (absolute && names.len() == length))
+        })
     })
 }
 

@@ -492,7 +492,17 @@ impl Reader<'_> {
                 if !plain {
                     return Err(format!("the mode `{mode}` isn't known to be harmless"));
                 }
-                self.all(Access::Write, operands.into_iter().skip(1));
+                // The mode of a directory decides about everything in it.
+                let recursive = self.seen.iter().any(|seen| ["-R", "--recursive"].contains(seen));
+                for word in operands.into_iter().skip(1) {
+                    let name = word.text.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+                    let whole = recursive
+                        || word.tilde
+                        || name.starts_with('.')
+                        || word.text.starts_with('/')
+                        || word.text.contains("..");
+                    self.all(if whole { Access::Delete } else { Access::Write }, [word]);
+                }
             }
         }
         Ok(())

@@ -147,6 +147,52 @@ fn s5_the_deepest_directory_counts() {
 }
 
 #[test]
+fn h6_what_lies_beside_and_above_counts() {
+    let judge = |surroundings: &Surroundings, command: &str| {
+        let call = ToolCall::new("Bash", json!({ "command": command }), &surroundings.workspace);
+        Policies::default().judge_with(&call, surroundings, &NoLinks).decision
+    };
+    let mut nested = Surroundings::new("/tmp/work/a", "/tmp/work/project");
+    nested.temp_dirs = vec!["/tmp".into(), "/var/tmp".into()];
+    nested.protected = vec!["/var/tmp/missiond-1000/run".into(), "/tmp/x/state/db".into()];
+    nested.can_ask = true;
+    let check =
+        |command: &str, expected: Decision| assert_eq!(judge(&nested, command), expected, "{command}");
+    check("rm -rf ../b", Decision::Deny);
+    check("rm -rf /tmp/work/b", Decision::Deny);
+    check("rm -rf /tmp/work", Decision::Deny);
+    check("mv ../project ../other", Decision::Deny);
+    check("touch ../b/x", Decision::Deny);
+    check("cat ../b/x", Decision::Ask);
+    check("rm -rf target", Decision::Allow);
+    check("rm -rf /tmp/scratch", Decision::Allow);
+    check("touch /tmp/scratch/x", Decision::Allow);
+    // Above what is protected.
+    check("rm -rf /tmp/x/state", Decision::Deny);
+    check("rm -rf /tmp/x", Decision::Deny);
+    check("mv /tmp/x /tmp/y", Decision::Deny);
+    check("chmod 000 /tmp/x", Decision::Deny);
+    check("chmod -R 777 /tmp/x/state", Decision::Deny);
+    check("cp a.txt /tmp/x", Decision::Allow);
+    // Other programs' runtime directories.
+    for name in ["missiond-1000", "tmux-1000", "ssh-XXXXabc", "systemd-private-abc", ".X11-unix", "TMUX-0"] {
+        check(&format!("rm -rf /tmp/{name}"), Decision::Deny);
+        check(&format!("touch /tmp/{name}/x"), Decision::Deny);
+        check(&format!("cat /var/tmp/{name}/x"), Decision::Deny);
+        check(&format!("ls /tmp/{name}"), Decision::Deny);
+    }
+    check("ls /tmp/sub/tmux-1000", Decision::Allow);
+    // Directly in the temporary directory everything else there is a sibling.
+    let mut direct = Surroundings::new("/tmp/missiond-test", "/tmp/missiond-test");
+    direct.temp_dirs = vec!["/tmp".into(), "/var/tmp".into()];
+    direct.can_ask = true;
+    assert_eq!(judge(&direct, "rm -rf ../sibling"), Decision::Deny);
+    assert_eq!(judge(&direct, "touch src/x"), Decision::Allow);
+    assert_eq!(judge(&direct, "touch /var/tmp/x"), Decision::Allow);
+    assert_eq!(judge(&direct, "cat /tmp/tmux-1000/default"), Decision::Deny);
+}
+
+#[test]
 fn s5_calls_follow_links_at_the_moment_they_are_judged() {
     let (_dir, surroundings) = world();
     let ws = &surroundings.workspace;

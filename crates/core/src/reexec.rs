@@ -28,6 +28,7 @@ pub fn dispatch() -> Option<ExitCode> {
         return None;
     }
     let rest: Vec<String> = args.map(|arg| arg.to_string_lossy().into_owned()).collect();
+    #[allow(unused_variables, reason = "without its features no part takes arguments")]
     let (command, rest) = rest.split_first()?;
     match command.as_str() {
         #[cfg(all(feature = "git", feature = "policy"))]

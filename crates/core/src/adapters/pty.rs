@@ -62,17 +62,25 @@ impl Driver for PtyDriver {
             };
             let env = agent_environment(&section.inherit_env, &section.env, &start.env);
             let screen = screen_profile(&section.screen)?;
-            let (session, conversation, guard) = spawn(&start, &section, env.clone()).await?;
-            let mut options = TurnOptions::default();
-            options.turn = start.turn_timeout;
-            let session = Arc::new(session);
-            let agent = missiond_pty::Agent::new(session.clone(), screen, options);
+            let conversation = match &start.conversation {
+                Some(conversation) => conversation.clone(),
+                None => {
+                    let new = Uuid::new_v4().to_string();
+                    new.parse().map_err(|error| DriverError::Other(format!("{error}")))?
+                }
+            };
             // Where the agent writes is a matter of its environment, not of ours.
             let variable = |name: &str| env.get(name).map(ToOwned::to_owned);
             let mut transcript =
                 Transcript::new(&section.transcript, &conversation, &start.workspace, variable)
                     .map_err(DriverError::Other)?;
             transcript.skip_to_end().map_err(DriverError::Other)?;
+            // Last, so that nothing that fails afterwards leaves a process behind.
+            let (session, guard) = spawn(&start, &section, &conversation, env).await?;
+            let session = Arc::new(session);
+            let mut options = TurnOptions::default();
+            options.turn = start.turn_timeout;
+            let agent = missiond_pty::Agent::new(session.clone(), screen, options);
             let agent: Box<dyn Agent> = Box::new(PtyAgent {
                 start,
                 session,
@@ -88,18 +96,16 @@ impl Driver for PtyDriver {
     }
 }
 
+/// What keeps the containment up.
+type Guard = Box<dyn std::any::Any + Send + Sync>;
+
 async fn spawn(
     start: &AgentStart,
     section: &PtyProfile,
+    conversation: &ConversationId,
     env: Environment,
-) -> Result<(PtySession, ConversationId, Box<dyn std::any::Any + Send + Sync>), DriverError> {
-    let (args, conversation) = match &start.conversation {
-        Some(conversation) => (&section.resume, conversation.clone()),
-        None => {
-            let new = Uuid::new_v4().to_string();
-            (&section.args, new.parse().map_err(|error| DriverError::Other(format!("{error}")))?)
-        }
-    };
+) -> Result<(PtySession, Guard), DriverError> {
+    let args = if start.conversation.is_some() { &section.resume } else { &section.args };
     let args = args.iter().chain(&start.args).map(|arg| match arg.as_str() {
         "{settings}" => start.settings.to_string_lossy().into_owned(),
         "{conversation}" => conversation.to_string(),
@@ -110,16 +116,19 @@ async fn spawn(
     spec.tag = Some(start.tag.clone());
     let contained = start.containment.contain(spec, &start.workspace)?;
     let size = Size::new(COLUMNS, ROWS).map_err(|error| DriverError::Other(error.to_string()))?;
-    let spawned = tokio::task::spawn_blocking(move || PtySession::spawn(contained.spec, size)).await;
-    let session = spawned
+    // The guard goes along, so that it outlives the process also when nobody waits for the start any more.
+    let spawned = tokio::task::spawn_blocking(move || {
+        PtySession::spawn(contained.spec, size).map(|session| (session, contained.guard))
+    });
+    spawned
+        .await
         .map_err(|error| DriverError::Other(format!("starting the agent's terminal failed: {error}")))?
         .map_err(|error| match error {
             missiond_pty::SpawnError::Program { source, .. } => {
                 spawn_error(section.program.clone(), start.profile.install.clone(), *source)
             }
             error => DriverError::Other(chain(&error)),
-        })?;
-    Ok((session, conversation, contained.guard))
+        })
 }
 
 fn screen_profile(name: &str) -> Result<Profile, DriverError> {
@@ -143,7 +152,7 @@ struct PtyAgent {
     transcript: Option<Transcript>,
     ready: Duration,
     answer: String,
-    _guard: Box<dyn std::any::Any + Send + Sync>,
+    _guard: Guard,
 }
 
 impl Agent for PtyAgent {

@@ -1,6 +1,7 @@
 //! One try of one slot at one task, from the lease to the end.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -9,9 +10,9 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
+use crate::agents::AgentProfile;
 use crate::ids::{SlotId, TaskId};
 use crate::mission::gate::questions;
-use crate::mission::names::slug;
 use crate::mission::panics::unpanicked;
 use crate::mission::shared::{Interrupt, Occupied, Phase, Shared};
 use crate::mission::sink::Sink;
@@ -20,13 +21,11 @@ use crate::model::{
 };
 use crate::ports::{
     Agent, AgentStart, Change, DriverError, Finish, Seat, StoreError, StoreErrorKind, TurnError, TurnOutcome,
-    Vacated, WorkspaceRequest, WorkspacesErrorKind,
+    Vacated, WorkspacesErrorKind,
 };
 
 /// How long to wait before the end of an attempt that could not be written is written again.
 const WRITE_AGAIN: Duration = Duration::from_secs(2);
-/// The highest number that is tried in a name that others have taken.
-const MAX_NUMBER: u32 = 20;
 /// How long starting an agent's process may take, its first screen not counted.
 const START_DEADLINE: Duration = Duration::from_secs(30);
 /// How long a workspace that is still in use is waited for, and how often it is tried.
@@ -143,50 +142,6 @@ impl Attempt {
         Ok(workspace)
     }
 
-    async fn create_workspace(&self) -> Result<WorkspaceRecord, String> {
-        let workspaces = &self.shared.config.ports.workspaces;
-        if let Some(request) = self.resumed_workspace().await.map_err(|error| crate::error::chain(&error))? {
-            return workspaces.create(request).await.map_err(|error| crate::error::chain(&error));
-        }
-        let mut number = self.number;
-        loop {
-            match workspaces.create(self.workspace_request(number)).await {
-                Ok(workspace) => return Ok(workspace),
-                // An issue may have had a task before, whose branch is there.
-                Err(error) if error.kind == WorkspacesErrorKind::Taken && number < MAX_NUMBER => number += 1,
-                Err(error) => return Err(crate::error::chain(&error)),
-            }
-        }
-    }
-
-    /// The workspace of the task that this one follows.
-    async fn resumed_workspace(&self) -> Result<Option<WorkspaceRequest>, StoreError> {
-        let Some(earlier) = self.task.request.follow_up else { return Ok(None) };
-        let earlier = self.shared.store.task(earlier).await?;
-        let Some(workspace) = earlier.workspace else { return Ok(None) };
-        let mut request = WorkspaceRequest::new(workspace.name, workspace.path, workspace.branch);
-        request.base = Some(workspace.base);
-        request.resume = true;
-        Ok(Some(request))
-    }
-
-    /// A workspace of its own; a number above 1 goes into its names.
-    fn workspace_request(&self, number: u32) -> WorkspaceRequest {
-        let settings = &self.shared.config.settings;
-        let short = self.task.id.short();
-        let issue = self.task.request.issue.as_deref().map_or_else(String::new, slug);
-        let mut issue = if issue.is_empty() { short } else { issue };
-        if number > 1 {
-            issue.push_str(&format!("-{number}"));
-        }
-        let root = self.shared.config.root.file_name().unwrap_or_default().to_string_lossy();
-        let repository = slug(&root);
-        let repository = if repository.is_empty() { "project" } else { &repository };
-        let name = settings.naming_pattern.replace("{repo}", repository).replace("{issue_id}", &issue);
-        let path = settings.workspace_base.join(&name);
-        WorkspaceRequest::new(name, path, format!("{}/{issue}", settings.branch_prefix))
-    }
-
     /// Starts the agent and carries the turn through it. No process of it is left afterwards.
     async fn turn(
         &mut self,
@@ -272,7 +227,7 @@ impl Attempt {
         let profile = shared.config.profiles.get(&self.slot.agent).cloned();
         let profile =
             profile.ok_or_else(|| broken(format!("there is no agent kind `{}`", self.slot.agent)))?;
-        let settings = shared.write_hook_settings(&self.slot.id, &profile).map_err(broken)?;
+        let settings = self.write_files(&profile).await.map_err(broken)?;
         let tag = shared.paths.session_tag(&self.slot.id);
         let mut start = AgentStart::new(
             self.slot.id.clone(),
@@ -287,8 +242,6 @@ impl Attempt {
         start.args.clone_from(&self.slot.args);
         start.reports = Some(reports);
         let shared_directory = &shared.config.settings.shared_directory;
-        std::fs::create_dir_all(shared_directory)
-            .map_err(|error| broken(format!("{}: {error}", shared_directory.display())))?;
         start.env.push(("MISSIOND_SHARED_DIRECTORY".to_owned(), shared_directory.clone().into()));
         if let Some(earlier) = self.task.request.follow_up {
             let earlier = shared.store.task(earlier).await.map_err(|error| broken(error.to_string()))?;
@@ -300,6 +253,19 @@ impl Attempt {
             }
         }
         Ok(start)
+    }
+
+    /// Writes what the agent needs to find: the file that installs its hooks, whose path is given back, and the directory
+    /// that all agents share.
+    async fn write_files(&self, profile: &Arc<AgentProfile>) -> Result<PathBuf, String> {
+        let (shared, slot, profile) = (self.shared.clone(), self.slot.id.clone(), profile.clone());
+        let written = tokio::task::spawn_blocking(move || {
+            let directory = &shared.config.settings.shared_directory;
+            std::fs::create_dir_all(directory)
+                .map_err(|error| format!("{}: {error}", directory.display()))?;
+            shared.write_hook_settings(&slot, &profile)
+        });
+        written.await.map_err(|error| format!("the agent's files could not be written: {error}"))?
     }
 
     /// Keeps the work, gives the directory back, and says how the attempt ended.
@@ -482,11 +448,7 @@ fn commit_message(task: &Task) -> String {
 
 impl Shared {
     /// Writes the file that installs our hooks for the agent in a slot.
-    fn write_hook_settings(
-        &self,
-        slot: &SlotId,
-        profile: &crate::agents::AgentProfile,
-    ) -> Result<std::path::PathBuf, String> {
+    fn write_hook_settings(&self, slot: &SlotId, profile: &AgentProfile) -> Result<PathBuf, String> {
         if !self.config.settings.enable_hooks {
             return Err("security.enable_hooks is false, and without hooks no agent is started".to_owned());
         }

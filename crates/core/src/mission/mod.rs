@@ -12,6 +12,7 @@ mod serve;
 mod shared;
 mod sink;
 mod supervise;
+mod workspace;
 
 pub use config::{MissionConfig, Ports};
 pub use handle::{EventStream, Mission};

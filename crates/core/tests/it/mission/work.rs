@@ -1,8 +1,8 @@
 //! What becomes of an agent's work, whatever the agent does with git and its directory.
 
-use missiond_core::{Task, TaskStatus};
+use missiond_core::{EventBody, Task, TaskStatus};
 
-use super::support::{Stage, run, run_done};
+use super::support::{Stage, log, run, run_done, submit, wait};
 
 fn branch(task: &Task) -> &str {
     &task.workspace.as_ref().unwrap().branch
@@ -133,4 +133,41 @@ async fn c12_p17_a_directory_named_like_a_command_runs_nothing() {
             assert!(!place.join("pwned").exists(), "{name} was executed");
         }
     }
+}
+
+/// The owner dies while an agent has its workspace in pieces.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broken_workspace_does_not_lock_the_project() {
+    let stage = Stage::new();
+    let mission = stage.shell(1).await;
+    let prompt = format!(
+        "begin; echo precious > precious.txt; [ -e {there} ] || {{ rm .git; echo nonsense > .git; }}; \
+         : > {there}; await {go}; finish",
+        there = stage.quoted("there"),
+        go = stage.quoted("go")
+    );
+    let id = submit(&mission, prompt).await;
+    stage.signed("there").await;
+    let path = mission.task(id).await.unwrap().workspace.unwrap().path;
+    drop(mission);
+    stage.no_process_is_left().await;
+    stage.make_sign("go");
+
+    let mission = stage.shell(1).await;
+    let task = wait(&mission, id).await;
+    // Either the work could be kept all the same, or it lies where it was.
+    let events = log(&mission).await;
+    let rescue = events.iter().find_map(|event| match &event.body {
+        EventBody::WorkspaceRetired { rescue: Some(rescue), .. } => Some(rescue.clone()),
+        _ => None,
+    });
+    match rescue {
+        Some(rescue) => assert_eq!(stage.git(&["show", &format!("{rescue}:precious.txt")]), "precious"),
+        None => {
+            assert_eq!(task.status, TaskStatus::Failed, "{task:?}");
+            assert_eq!(std::fs::read_to_string(path.join("precious.txt")).unwrap(), "precious\n");
+        }
+    }
+    run_done(&mission, "begin; echo c > c.txt; finish").await;
+    mission.shutdown("over").await.unwrap();
 }

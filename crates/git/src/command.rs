@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use missiond_process::{Environment, Exit, RunError, SpawnSpec};
 
 use crate::owner::Owner;
+use crate::site::Home;
 use crate::{Error, Result, Settings};
 
 /// Configuration no `git` of ours may take from the repository: what would run code that an agent can write,
@@ -37,6 +38,8 @@ const STDERR_TAIL: usize = 2048;
 pub(crate) struct Git {
     settings: Arc<Settings>,
     program: PathBuf,
+    /// Once it is known.
+    home: Option<Arc<Home>>,
 }
 
 /// One command to be run.
@@ -48,6 +51,7 @@ pub(crate) struct Call<'a> {
     input: Vec<u8>,
     reads_only: bool,
     exact: bool,
+    anywhere: bool,
     max_output: usize,
 }
 
@@ -64,7 +68,12 @@ impl Git {
     pub(crate) fn find(settings: Settings) -> Result<Self> {
         let program =
             look_up(&settings.git).ok_or_else(|| Error::GitMissing { program: settings.git.clone() })?;
-        Ok(Self { settings: Arc::new(settings), program })
+        Ok(Self { settings: Arc::new(settings), program, home: None })
+    }
+
+    /// Keeps every command from now on to one repository, unless the command names another git directory.
+    pub(crate) fn keep_to(&mut self, home: Home) {
+        self.home = Some(Arc::new(home));
     }
 
     pub(crate) fn settings(&self) -> &Settings {
@@ -87,6 +96,7 @@ impl Git {
             input: Vec::new(),
             reads_only: false,
             exact: false,
+            anywhere: false,
             max_output: self.settings.max_output,
         }
     }
@@ -130,6 +140,12 @@ impl Call<'_> {
     /// Turns off the configured conversion of line ends, so that files go in and out byte for byte.
     pub(crate) fn exact(mut self) -> Self {
         self.exact = true;
+        self
+    }
+
+    /// Says that it needs no repository.
+    pub(crate) fn anywhere(mut self) -> Self {
+        self.anywhere = true;
         self
     }
 
@@ -203,7 +219,7 @@ impl Call<'_> {
             spec.args.push("--no-optional-locks".into());
         }
         spec.args.extend(self.args.iter().cloned());
-        spec.env = self.environment();
+        spec.env = self.environment()?;
         spec.tag = Owner::this_process().tag();
         let finished = missiond_process::run(&spec, &self.input, settings.deadline, self.max_output)
             .map_err(|error| match error {
@@ -225,7 +241,7 @@ impl Call<'_> {
         Ok(Output { code, stdout: finished.stdout, stderr })
     }
 
-    fn environment(&self) -> Environment {
+    fn environment(&self) -> Result<Environment> {
         // `inherit_basics` takes no GIT_* variable, so that a caller inside a git hook doesn't redirect us.
         let mut env = Environment::inherit_basics();
         for (name, value) in [
@@ -239,10 +255,16 @@ impl Call<'_> {
         ] {
             env.set(name, value);
         }
+        let named = self.env.iter().any(|(name, _)| name == "GIT_DIR");
+        if let Some(home) = self.git.home.as_ref().filter(|_| !named && !self.anywhere) {
+            for (name, value) in home.variables(self.cwd)? {
+                env.set(name, value);
+            }
+        }
         for (name, value) in self.git.settings.environment.iter().chain(&self.env) {
             env.set(name, value);
         }
-        env
+        Ok(env)
     }
 }
 

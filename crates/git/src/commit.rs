@@ -11,13 +11,14 @@ impl Repository {
     ///
     /// # Errors
     /// [`Error::UnexpectedBranch`] if something else is checked out there, [`Error::Unmerged`],
-    /// [`Error::OperationInProgress`], [`Error::IndexLocked`].
+    /// [`Error::OperationInProgress`], [`Error::IndexLocked`]; [`Error::Redirected`] if its `.git` file leads elsewhere.
     pub fn commit_all(
         &self,
         workspace: &Workspace,
         message: &str,
         author: Option<&Identity>,
     ) -> Result<Option<ObjectId>> {
+        self.require_own(workspace)?;
         let dir = workspace.path.as_path();
         let status = self.status(dir)?;
         if !status.conflicts.is_empty() {

@@ -205,6 +205,17 @@ pub enum Error {
         /// The lock file.
         path: PathBuf,
     },
+    /// A directory whose `.git` doesn't lead to the repository's data for it. Nothing was changed.
+    #[error(
+        "{path:?} doesn't lead to its data in the repository of {root:?}, so git wasn't run there; nothing is lost: \
+         move away a `.git` that is no file, then `git -C {root:?} worktree repair` mends it"
+    )]
+    Redirected {
+        /// The directory.
+        path: PathBuf,
+        /// The project root.
+        root: PathBuf,
+    },
     /// A branch whose commits aren't in its target.
     #[error("branch {branch:?} isn't merged into {into:?}; merge it first, or keep its tip as a rescue")]
     NotMerged {
@@ -401,6 +412,7 @@ impl Error {
             | Self::RefMoved { .. } => ErrorKind::Busy,
             Self::LockedByGit { .. }
             | Self::NestedRepositories { .. }
+            | Self::Redirected { .. }
             | Self::NotMerged { .. }
             | Self::BranchCheckedOut { .. }
             | Self::CheckoutBlocked { .. }

@@ -79,9 +79,10 @@ impl Repository {
     /// Counts what isn't committed in a worktree.
     ///
     /// # Errors
-    /// When `git` fails, and [`Error::OutputTooLarge`] with millions of untracked files.
+    /// [`Error::Redirected`] if it isn't a worktree of this repository any more, or never was;
+    /// [`Error::OutputTooLarge`] with millions of untracked files.
     pub fn status(&self, worktree: impl AsRef<Path>) -> Result<Status> {
-        let worktree = worktree.as_ref();
+        let worktree = &self.trusted_worktree(worktree.as_ref())?;
         let out = self
             .git
             .read(worktree, "status")

@@ -67,6 +67,7 @@ mod record;
 mod repository;
 mod rescue;
 mod settings;
+mod site;
 mod stale;
 mod workspace;
 mod worktrees;

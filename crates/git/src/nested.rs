@@ -2,16 +2,14 @@
 //! whoever wrote the files may have written too: so our git is never let in, and is started inside only after their
 //! configuration has been read without being followed.
 
-use std::fs::{self, File};
-use std::io::Read;
+use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::Result;
 use crate::command::{Call, Git, records, to_path};
+use crate::site::read_small;
 
-/// The largest `.git` file or configuration that is read.
-const MAX_FILE: u64 = 64 << 10;
 /// How deep repositories in repositories are followed.
 const MAX_DEPTH: usize = 8;
 
@@ -166,6 +164,7 @@ fn starts_nothing(git: &Git, config: &Path) -> Result<bool> {
     let Some(text) = read_small(config) else { return Ok(false) };
     let listed = git
         .read(Path::new("/"), "config")
+        .anywhere()
         .args(["--no-includes", "--null", "--name-only", "--list", "--file", "-"])
         .input(text)
         .output()?;
@@ -185,13 +184,4 @@ fn is_plain(key: &[u8]) -> bool {
         "extensions" => matches!(last, "objectformat" | "refstorage" | "worktreeconfig"),
         _ => false,
     }
-}
-
-fn read_small(path: &Path) -> Option<Vec<u8>> {
-    if !fs::symlink_metadata(path).ok()?.is_file() {
-        return None;
-    }
-    let mut bytes = Vec::new();
-    File::open(path).ok()?.take(MAX_FILE + 1).read_to_end(&mut bytes).ok()?;
-    (bytes.len() as u64 <= MAX_FILE).then_some(bytes)
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::command::Git;
 use crate::lock::Lock;
+use crate::site::Home;
 use crate::{BranchName, Error, Identity, ObjectId, Result, Settings};
 
 /// A repository with a main worktree, found from any place in it.
@@ -34,7 +35,7 @@ impl Repository {
     /// As [`Repository::discover`].
     pub fn discover_with(path: impl AsRef<Path>, settings: Settings) -> Result<Self> {
         let path = path.as_ref();
-        let git = Git::find(settings)?;
+        let mut git = Git::find(settings)?;
         git.check_version()?;
         let path = fs::canonicalize(path).map_err(Error::io("open", path))?;
         let dir = if path.is_dir() { path.as_path() } else { path.parent().unwrap_or(Path::new("/")) };
@@ -53,6 +54,7 @@ impl Repository {
         let common_dir = crate::command::to_path(found.stdout.strip_suffix(b"\n").unwrap_or(&found.stdout));
         let common_dir = fs::canonicalize(&common_dir).map_err(Error::io("open", &common_dir))?;
         let root = main_worktree(&git, &common_dir)?;
+        git.keep_to(Home { root: root.clone(), common_dir: common_dir.clone() });
         Ok(Self { root, common_dir, git })
     }
 
@@ -190,7 +192,7 @@ impl Repository {
 /// Finds the worktree that owns the common directory, from the directory alone.
 fn main_worktree(git: &Git, common_dir: &Path) -> Result<PathBuf> {
     let value = |kind: &[&str], key: &str| -> Result<Option<PathBuf>> {
-        let mut call = git.read(common_dir, "config").arg("--file").arg(common_dir.join("config"));
+        let mut call = git.read(Path::new("/"), "config").arg("--file").arg(common_dir.join("config"));
         call = call.args(kind).args(["--get", key]);
         let out = call.output()?;
         let value = out.stdout.strip_suffix(b"\n").unwrap_or(&out.stdout);

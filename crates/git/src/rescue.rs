@@ -58,12 +58,14 @@ impl Repository {
     /// attributes convert them.
     ///
     /// # Errors
-    /// [`Error::NotClean`] also if ignored files are in the way; [`Error::RescueElsewhere`], [`Error::NoSuchRescue`], [`Error::OperationInProgress`].
+    /// [`Error::NotClean`] also if ignored files are in the way; [`Error::RescueElsewhere`], [`Error::NoSuchRescue`],
+    /// [`Error::OperationInProgress`], [`Error::Redirected`].
     pub fn restore_rescue(&self, rescue: &Rescue, into: &Workspace) -> Result<()> {
         let current = self.commit_of(self.root(), &rescue.reference)?;
         if current.as_ref() != Some(&rescue.commit) {
             return Err(Error::NoSuchRescue { reference: rescue.reference.clone() });
         }
+        self.require_own(into)?;
         self.refuse_operation(&into.path)?;
         let head = self.commit_of(&into.path, "HEAD")?;
         let expected = rescue.made_on.as_ref().unwrap_or(&rescue.commit);
@@ -210,6 +212,7 @@ impl<'a> Detour<'a> {
             .git
             .write(self.tree, subcommand)
             .env("GIT_DIR", self.admin_dir)
+            .env("GIT_COMMON_DIR", self.repo.common_dir())
             .env("GIT_WORK_TREE", self.tree)
             .env("GIT_INDEX_FILE", self.index)
             .exact()

@@ -7,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::command::{records, to_path};
 use crate::owner::Owner;
+use crate::site::belongs_to;
 use crate::{BranchName, Error, ObjectId, Repository, Result, WorkspaceName, record};
 
 use super::Workspace;
@@ -113,7 +114,7 @@ impl Repository {
     pub(super) fn undo_creation(&self, stored: &Stored) -> Result<()> {
         let admin_dir = stored.admin_dir(self);
         let _lock = self.lock("undo a workspace")?;
-        if super::stored::belongs_to(&stored.path, &admin_dir) {
+        if belongs_to(&stored.path, &admin_dir) {
             // In one step, so that no half-deleted directory without its `.git` file stays there.
             fs::rename(&stored.path, stored.temporary()).map_err(Error::io("rename", &stored.path))?;
         }
@@ -209,7 +210,7 @@ impl Repository {
                 .arg(&temporary)
                 .arg(stored.branch.as_str())
                 .bytes()?;
-            if !super::stored::belongs_to(&temporary, &stored.admin_dir(self)) {
+            if !belongs_to(&temporary, &stored.admin_dir(self)) {
                 return Err(Error::UnexpectedOutput {
                     command: "worktree".to_owned(),
                     detail: format!(

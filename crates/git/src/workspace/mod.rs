@@ -14,6 +14,7 @@ pub use lease::Lease;
 pub use recover::{Problem, Recovered, Recovery};
 pub use remove::{BranchFate, RemoveOptions, Removed};
 
+use crate::site::belongs_to;
 use crate::{BranchName, Error, ObjectId, Repository, Result, WorkspaceName};
 
 use stored::{Stage, Stored};
@@ -44,7 +45,7 @@ impl Workspace {
     /// Whether the directory and its administrative files are there and belong together.
     #[must_use]
     pub fn is_intact(&self) -> bool {
-        stored::belongs_to(&self.path, &self.admin_dir) && self.admin_dir.join("HEAD").is_file()
+        belongs_to(&self.path, &self.admin_dir) && self.admin_dir.join("HEAD").is_file()
     }
 
     /// Whether `path` lies in this workspace. Both must be free of symlinks and `..`.
@@ -89,5 +90,34 @@ impl Repository {
         // The innermost one, should one lie in another.
         let inside = self.list()?.into_iter().filter(|workspace| workspace.contains(&path));
         Ok(inside.max_by_key(|workspace| workspace.path.components().count()))
+    }
+
+    /// Returns the worktree around `path`, which must lead to this repository: where it is a workspace, to that one's
+    /// own data. Otherwise git would work in another repository, under a configuration that anybody may have written.
+    pub(crate) fn trusted_worktree(&self, path: &Path) -> Result<PathBuf> {
+        let path = std::fs::canonicalize(path).map_err(Error::io("open", path))?;
+        let workspaces: Vec<Workspace> = Stored::load_all(self)?
+            .into_iter()
+            .filter_map(|(_, stored)| stored.ok())
+            .map(|stored| stored.into_workspace(self))
+            .collect();
+        let listed = self.worktrees()?.into_iter().map(|worktree| worktree.path);
+        let around = listed.chain(workspaces.iter().map(|workspace| workspace.path.clone()));
+        let top = around
+            .filter(|tree| path.starts_with(tree))
+            .max_by_key(|tree| tree.components().count())
+            .ok_or_else(|| Error::Redirected { path: path.clone(), root: self.root().to_owned() })?;
+        if let Some(workspace) = workspaces.iter().find(|workspace| workspace.path == top) {
+            self.require_own(workspace)?;
+        }
+        Ok(top)
+    }
+
+    /// Refuses a workspace whose `.git` file leads elsewhere.
+    pub(crate) fn require_own(&self, workspace: &Workspace) -> Result<()> {
+        if belongs_to(&workspace.path, &workspace.admin_dir) {
+            return Ok(());
+        }
+        Err(Error::Redirected { path: workspace.path.clone(), root: self.root().to_owned() })
     }
 }

@@ -4,10 +4,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::owner::Owner;
+use crate::site::belongs_to;
 use crate::stale::processes_in;
 use crate::{BranchName, Error, Repository, Rescue, Result, WorkspaceName};
 
-use super::stored::{Stage, Stored, belongs_to};
+use super::stored::{Stage, Stored};
 
 /// How [`Repository::remove`] goes about it.
 #[derive(Debug, Clone, Default)]
@@ -153,8 +154,7 @@ impl Repository {
             return Err(Error::LockedByGit { name: stored.name.to_string(), reason });
         }
         if fs::symlink_metadata(&stored.path).is_ok() && !belongs_to(&stored.path, &admin_dir) {
-            let reason =
-                "its .git file doesn't point to the workspace's data; `git worktree repair` mends that";
+            let reason = "its .git file doesn't point to the workspace's data; `git worktree repair` in the main worktree mends that";
             return Err(Error::UnusablePath { path: stored.path.clone(), reason });
         }
         if fs::symlink_metadata(&stored.path).is_err() {

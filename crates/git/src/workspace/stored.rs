@@ -1,10 +1,10 @@
 //! The record of a workspace. It is journal and marker in one: written before anything else is done, and what
 //! has no record isn't ours and is never removed.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fs;
 use std::io::ErrorKind;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -177,20 +177,6 @@ impl Stage {
             .into_iter()
             .find(|stage| stage.name() == name)
     }
-}
-
-/// Whether the directory's `.git` file points to `admin_dir`, whose id is unique: then the directory is ours.
-pub(super) fn belongs_to(dir: &Path, admin_dir: &Path) -> bool {
-    let link = dir.join(".git");
-    if !fs::symlink_metadata(&link).is_ok_and(|meta| meta.is_file() && meta.len() < 64 << 10) {
-        return false;
-    }
-    let Ok(text) = fs::read(&link) else { return false };
-    let Some(target) = text.strip_prefix(b"gitdir: ") else { return false };
-    let target = OsString::from_vec(target.strip_suffix(b"\n").unwrap_or(target).to_owned());
-    // Relative with `worktree.useRelativePaths`.
-    let target = dir.join(target);
-    target == admin_dir || fs::canonicalize(target).is_ok_and(|target| target == admin_dir)
 }
 
 fn folder(repo: &Repository) -> PathBuf {

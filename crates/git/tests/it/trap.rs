@@ -198,3 +198,132 @@ fn a_submodule_is_looked_at_only_if_its_configuration_starts_nothing() {
     assert!(repo.remove(&name("one"), &RemoveOptions::default()).unwrap().work.is_none());
     trap.assert_unsprung("remove");
 }
+
+/// Has the workspace's `.git` file lead to a repository of the agent's, which filters a changed file.
+fn redirect(scene: &Scene, dir: &Path, trap: &Trap) -> PathBuf {
+    let evil = scene.base.join("evil");
+    git(&scene.base, &["clone", "-q", "project", "evil"]);
+    git(&evil, &["config", "filter.x.clean", trap.program()]);
+    git(&evil, &["config", "core.worktree", dir.to_str().unwrap()]);
+    write(&evil.join(".git/info/attributes"), "* filter=x\n");
+    write(&dir.join("README.md"), "START\n");
+    write(&dir.join(".git"), format!("gitdir: {}\n", evil.join(".git").display()));
+    evil
+}
+
+fn assert_redirected<T: std::fmt::Debug>(result: missiond_git::Result<T>, dir: &Path, doing: &str) {
+    let error = result.expect_err(doing);
+    let text = error.to_string();
+    assert!(matches!(&error, Error::Redirected { path, .. } if path == dir), "{doing}: {text}");
+    assert_eq!(error.kind(), missiond_git::ErrorKind::Refused);
+    assert!(text.contains("worktree repair") && text.contains(dir.to_str().unwrap()), "{text}");
+}
+
+#[test]
+fn a_workspace_that_leads_to_another_repository_is_refused_and_its_work_is_kept() {
+    let scene = Scene::new();
+    let repo = scene.open();
+    let trap = Trap::new(&scene);
+    let workspace = create(&repo, "one");
+    let dir = &workspace.path;
+    write(&dir.join("new"), "n");
+    let evil = redirect(&scene, dir, &trap);
+    trap.assert_real(dir, &["status"]);
+    let before = git(&evil, &["rev-parse", "--branches"]);
+
+    assert_redirected(repo.status(dir), dir, "status");
+    assert_redirected(repo.status(dir.join("src")), dir, "status of a part");
+    assert_redirected(repo.commit_all(&workspace, "work", None), dir, "commit_all");
+    assert!(repo.remove(&name("one"), &RemoveOptions::default()).is_err());
+    assert_eq!(repo.list().unwrap().len(), 1);
+    assert!(!repo.get(&name("one")).unwrap().is_intact());
+    repo.worktrees().unwrap();
+    repo.recover().unwrap();
+    create(&repo, "two");
+    trap.assert_unsprung("something");
+    assert_eq!(git(&evil, &["rev-parse", "--branches"]), before);
+
+    // The remedy the error names.
+    scene.git(&["worktree", "repair"]);
+    assert!(repo.status(dir).unwrap().is_dirty());
+    let kept = repo.remove(&name("one"), &RemoveOptions::default()).unwrap().work.unwrap();
+    trap.assert_unsprung("remove");
+    assert_eq!(scene.git(&["show", &format!("{}:README.md", kept.reference)]), "START");
+    assert_eq!(scene.git(&["show", &format!("{}:new", kept.reference)]), "n");
+}
+
+#[test]
+fn a_workspace_leads_to_its_own_data_and_no_other() {
+    let scene = Scene::new();
+    let repo = scene.open();
+    let other = create(&repo, "other");
+    // Below the main worktree, where git would find that one when nothing is in between.
+    scene.write(".git/info/exclude", "/below/\n");
+    let below = missiond_git::WorkspaceRequest::new(
+        name("below"),
+        crate::scene::branch("agent/below"),
+        scene.root.join("below/one"),
+    );
+    let workspace = repo.create(&below).unwrap().workspace;
+    let link = workspace.path.join(".git");
+    let good = fs::read(&link).unwrap();
+    write(&workspace.path.join("README.md"), "changed\n");
+    let refuse = |what: &str| {
+        assert_redirected(repo.status(&workspace.path), &workspace.path, what);
+        assert_redirected(repo.commit_all(&workspace, "work", None), &workspace.path, what);
+    };
+    fs::write(&link, format!("gitdir: {}\n", other.admin_dir.display())).unwrap();
+    refuse("another workspace's data");
+    fs::write(&link, format!("gitdir: {}\n", scene.root.join(".git").display())).unwrap();
+    refuse("the main worktree's data");
+    fs::remove_file(&link).unwrap();
+    refuse("no file");
+    git(&workspace.path, &["init", "-q"]);
+    refuse("a directory");
+    fs::remove_dir_all(&link).unwrap();
+    std::os::unix::fs::symlink(scene.root.join(".git"), &link).unwrap();
+    refuse("a link");
+    fs::remove_file(&link).unwrap();
+    fs::write(&link, vec![b'x'; 1 << 20]).unwrap();
+    refuse("a huge file");
+    assert_eq!(scene.git(&["status", "--porcelain"]), "", "the main worktree is as it was");
+    fs::write(&link, good).unwrap();
+    repo.commit_all(&workspace, "work", None).unwrap().unwrap();
+    // Somewhere else altogether.
+    let foreign = scene.base.join("foreign");
+    repository(&foreign);
+    assert_redirected(repo.status(&foreign), &foreign, "a foreign repository");
+}
+
+#[test]
+fn a_workspace_with_another_common_directory_is_refused_and_its_work_is_kept() {
+    let scene = Scene::new();
+    let repo = scene.open();
+    let trap = Trap::new(&scene);
+    let workspace = create(&repo, "one");
+    let link = fs::read(workspace.path.join(".git")).unwrap();
+    let evil = redirect(&scene, &workspace.path, &trap);
+    fs::write(workspace.path.join(".git"), link).unwrap();
+    git(&evil, &["branch", "agent/one"]);
+    git(&evil, &["config", "--unset", "core.worktree"]);
+    write(&workspace.admin_dir.join("commondir"), evil.join(".git").as_os_str().as_encoded_bytes());
+    trap.assert_real(&workspace.path, &["status"]);
+
+    let file = workspace.admin_dir.join("commondir");
+    let refuse = |error: Error, doing: &str| {
+        assert!(matches!(&error, Error::UnusablePath { path, .. } if *path == file), "{doing}: {error}");
+        assert!(error.to_string().contains("../.."), "{error}");
+        trap.assert_unsprung(doing);
+    };
+    refuse(repo.status(&workspace.path).unwrap_err(), "status");
+    refuse(repo.commit_all(&workspace, "work", None).unwrap_err(), "commit_all");
+    refuse(repo.remove(&name("one"), &RemoveOptions::default()).unwrap_err(), "remove");
+    assert_eq!(fs::read(workspace.path.join("README.md")).unwrap(), b"START\n");
+    // The remedy the error names.
+    fs::write(&file, "../..").unwrap();
+    let commit = repo.commit_all(&workspace, "work", None).unwrap().unwrap();
+    assert_eq!(scene.git(&["rev-parse", "agent/one"]), commit.as_str());
+    write(&workspace.path.join("README.md"), "Start\n");
+    assert!(repo.remove(&name("one"), &RemoveOptions::default()).unwrap().work.is_some());
+    trap.assert_unsprung("remove");
+}

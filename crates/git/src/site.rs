@@ -1,0 +1,95 @@
+//! Where a git command works. Git finds its directory by the `.git` file of a worktree, its common directory by a file in
+//! that, and both may be written by whoever works in the worktree: so every command is told, and the files are checked.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+
+use crate::{Error, Result};
+
+/// The largest file with a path that is read.
+const MAX_LINK: u64 = 64 << 10;
+
+/// The repository that every command is kept to.
+#[derive(Debug)]
+pub(crate) struct Home {
+    pub(crate) root: PathBuf,
+    pub(crate) common_dir: PathBuf,
+}
+
+impl Home {
+    /// Returns the variables that lead git to this repository from `dir`: its root, its git directory, a linked
+    /// worktree or the administrative directory of one.
+    pub(crate) fn variables(&self, dir: &Path) -> Result<Vec<(&'static str, PathBuf)>> {
+        let admin_dirs = self.common_dir.join("worktrees");
+        let (git_dir, tree) = if dir == self.root || dir == self.common_dir {
+            (self.common_dir.clone(), Some(self.root.clone()))
+        } else if dir.parent() == Some(admin_dirs.as_path()) {
+            (dir.to_owned(), None)
+        } else {
+            let git_dir = linked_to(dir)
+                .filter(|git_dir| git_dir.parent() == Some(admin_dirs.as_path()) && leads_back(git_dir, dir));
+            let Some(git_dir) = git_dir else {
+                return Err(Error::Redirected { path: dir.to_owned(), root: self.root.clone() });
+            };
+            (git_dir, Some(dir.to_owned()))
+        };
+        if git_dir != self.common_dir {
+            self.require_common_dir(&git_dir)?;
+        }
+        let mut variables = vec![("GIT_DIR", git_dir), ("GIT_COMMON_DIR", self.common_dir.clone())];
+        variables.extend(tree.map(|tree| ("GIT_WORK_TREE", tree)));
+        Ok(variables)
+    }
+
+    /// Refuses an administrative directory that names another common directory. The variable isn't enough: git looks
+    /// for refs where the file says.
+    fn require_common_dir(&self, admin_dir: &Path) -> Result<()> {
+        let file = admin_dir.join("commondir");
+        let named = read_small(&file).and_then(|text| {
+            let text = text.strip_suffix(b"\n").unwrap_or(&text).to_owned();
+            fs::canonicalize(admin_dir.join(OsString::from_vec(text))).ok()
+        });
+        if named.as_ref() == Some(&self.common_dir) {
+            return Ok(());
+        }
+        let reason =
+            "it doesn't lead to the repository; write `../..` into it, which is what git writes there";
+        Err(Error::UnusablePath { path: file, reason })
+    }
+}
+
+/// Whether the directory's `.git` file points to `admin_dir`, whose id is unique: then the directory is ours.
+pub(crate) fn belongs_to(dir: &Path, admin_dir: &Path) -> bool {
+    linked_to(dir).is_some_and(|target| target == admin_dir)
+}
+
+/// Returns what the directory's `.git` file points to.
+fn linked_to(dir: &Path) -> Option<PathBuf> {
+    let text = read_small(&dir.join(".git"))?;
+    let target = text.strip_prefix(b"gitdir: ")?;
+    // Relative with `worktree.useRelativePaths`.
+    let target = dir.join(OsString::from_vec(target.strip_suffix(b"\n").unwrap_or(target).to_owned()));
+    Some(fs::canonicalize(&target).unwrap_or(target))
+}
+
+/// Whether the administrative directory is that of the worktree `dir`.
+fn leads_back(admin_dir: &Path, dir: &Path) -> bool {
+    let Some(text) = read_small(&admin_dir.join("gitdir")) else { return false };
+    let link = admin_dir.join(OsString::from_vec(text.strip_suffix(b"\n").unwrap_or(&text).to_owned()));
+    let real = |path: &Path| fs::canonicalize(path).ok();
+    link.file_name().is_some_and(|name| name == ".git")
+        && link.parent().and_then(real).is_some_and(|tree| real(dir) == Some(tree))
+}
+
+/// Reads a regular file of at most 64 KiB; a pipe or a device would keep the reader waiting.
+pub(crate) fn read_small(path: &Path) -> Option<Vec<u8>> {
+    if !fs::symlink_metadata(path).ok()?.is_file() {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    File::open(path).ok()?.take(MAX_LINK + 1).read_to_end(&mut bytes).ok()?;
+    (bytes.len() as u64 <= MAX_LINK).then_some(bytes)
+}

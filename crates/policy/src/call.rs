@@ -31,6 +31,11 @@ impl ToolCall {
 ///
 /// All paths are absolute. Where directories lie in one another the deepest one counts: a workspace under a
 /// temporary directory is a workspace, a state directory in a workspace is a state directory.
+///
+/// What lies beside the workspace or the project is somebody else's, even where the directory they lie in is a temporary
+/// one, and so is what other programs keep in a temporary directory under names such as `tmux-*`, `ssh-*` and
+/// `missiond-*`. The parents of all these count too: who removes, moves or changes a directory throughout touches what is
+/// in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Surroundings {

@@ -75,6 +75,21 @@ pub(crate) const HARMLESS_ARGUMENTS: &[&str] = &[
     "exclude_directories",
 ];
 
+/// Arguments of a helper agent that only say what it should do.
+pub(crate) const HELPER_ARGUMENTS: &[&str] = &[
+    "prompt",
+    "description",
+    "subagent_type",
+    "agent_type",
+    "name",
+    "model",
+    "effort",
+    "resume",
+    "team_name",
+    "max_turns",
+    "run_in_background",
+];
+
 /// Whether an argument of this name may well hold a path.
 pub(crate) fn looks_like_path(key: &str) -> bool {
     const PARTS: &[&str] = &[

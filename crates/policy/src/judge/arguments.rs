@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::Judge;
 use crate::{
     text::quoted,
-    tool::{DIRECTORY_ARGUMENTS, HARMLESS_ARGUMENTS, PATH_ARGUMENTS, looks_like_path},
+    tool::{DIRECTORY_ARGUMENTS, HARMLESS_ARGUMENTS, HELPER_ARGUMENTS, PATH_ARGUMENTS, looks_like_path},
 };
 
 /// The most values of one call that are looked through for paths.
@@ -37,6 +37,18 @@ impl Judge<'_> {
             }
             _ => Err("several arguments name the directory it runs in".to_owned()),
         }
+    }
+
+    /// An argument of a helper agent that may give it more than its starter has: another mode, another place, other tools.
+    pub(super) fn widening(&self) -> Option<String> {
+        let Value::Object(fields) = &self.call.input else { return None };
+        fields.iter().find_map(|(key, value)| {
+            let harmless = HELPER_ARGUMENTS.contains(&key.as_str())
+                || value.is_null()
+                || (key == "mode" && value.as_str().is_some_and(|mode| ["default", "plan"].contains(&mode)));
+            (!harmless)
+                .then(|| format!("the argument {} may give the helper agent other rights", quoted(key)))
+        })
     }
 
     /// An argument of a file tool that isn't known and seems to name a file, at any depth.

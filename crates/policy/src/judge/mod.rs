@@ -69,15 +69,7 @@ impl<'a> Judge<'a> {
             Kind::Read | Kind::Write | Kind::Search => self.files(whole),
             Kind::Fetch => self.fetch(whole),
             Kind::WebSearch => self.settle(Act::Network, whole, "a search engine is asked"),
-            Kind::Subagent => {
-                let name = ["subagent_type", "agent_type", "name"];
-                let name = name.iter().find_map(|key| self.call.input.get(key)?.as_str()).unwrap_or_default();
-                self.settle(
-                    Act::Helper,
-                    self.hit(Subject::Agent(name)).or(whole),
-                    "a helper agent is started",
-                )
-            }
+            Kind::Subagent => self.helper(whole),
             Kind::Bookkeeping => self.settle(Act::Lists, whole, "the agent keeps its own lists"),
             Kind::Person => self.settle(Act::Person, whole, "a person is asked something"),
             Kind::Unknown if self.call.tool.trim().is_empty() => {
@@ -92,6 +84,18 @@ impl<'a> Judge<'a> {
         // A rule about the tool itself restricts whatever its arguments are.
         match whole.filter(|hit| hit.rule.effect != Decision::Allow) {
             Some(hit) => by_rule(hit.rule).strictest(verdict),
+            None => verdict,
+        }
+    }
+
+    /// A helper agent is started.
+    fn helper(&self, whole: Option<Hit<'_>>) -> Verdict {
+        let name = ["subagent_type", "agent_type", "name"];
+        let name = name.iter().find_map(|key| self.call.input.get(key)?.as_str()).unwrap_or_default();
+        let verdict =
+            self.settle(Act::Helper, self.hit(Subject::Agent(name)).or(whole), "a helper agent is started");
+        match self.widening() {
+            Some(problem) => verdict.strictest(self.unreadable(&problem)),
             None => verdict,
         }
     }

@@ -7,7 +7,10 @@ use super::{
     links::{Links, spelled, walked},
     protected::{by_name, holds_credentials, is_runtime_name},
 };
-use crate::{call::Surroundings, text::looks_like_slash};
+use crate::{
+    call::Surroundings,
+    text::{is_invisible, looks_like_slash},
+};
 
 /// What is done to a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -76,6 +79,9 @@ pub enum PathError {
     /// A character is in it that looks like a slash.
     #[error("the path holds a character that looks like a slash and isn't one")]
     LookAlikeSlash,
+    /// A character is in it that takes no room or turns the reading direction.
+    #[error("the path holds an invisible character")]
+    Invisible,
     /// Over [`MAX_PATH_BYTES`].
     #[error("the path is longer than 4096 bytes")]
     TooLong,
@@ -309,6 +315,8 @@ pub(crate) fn check_text(path: &str) -> Result<(), PathError> {
         Err(PathError::ControlCharacter)
     } else if path.chars().any(looks_like_slash) {
         Err(PathError::LookAlikeSlash)
+    } else if path.chars().any(is_invisible) {
+        Err(PathError::Invisible)
     } else {
         Ok(())
     }

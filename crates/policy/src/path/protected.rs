@@ -59,7 +59,56 @@ pub(super) const CREDENTIALS: &[&str] = &[
     ".s3cfg",
     ".dockercfg",
     ".claude.json",
+    // What people typed, said and own.
+    ".bash_history",
+    ".zsh_history",
+    ".zhistory",
+    ".sh_history",
+    ".ash_history",
+    ".ksh_history",
+    ".histfile",
+    ".python_history",
+    ".node_repl_history",
+    ".psql_history",
+    ".mysql_history",
+    ".sqlite_history",
+    ".rediscli_history",
+    ".irb_history",
+    ".lesshst",
+    ".viminfo",
+    ".local/share/fish/fish_history",
+    ".m2/settings.xml",
+    ".gradle/gradle.properties",
+    ".cache/huggingface/token",
+    ".huggingface/token",
+    ".config/pip/pip.conf",
+    ".pip/pip.conf",
+    ".kaggle",
+    ".config/kaggle",
+    ".config/solana",
+    ".config/doctl",
+    ".config/heroku",
+    ".config/brave",
+    ".config/bravesoftware",
+    ".config/microsoft-edge",
+    ".config/vivaldi",
+    ".config/opera",
+    ".librewolf",
+    "library/keychains",
+    "library/cookies",
+    "library/application support/google/chrome",
+    "library/application support/firefox",
+    ".bitcoin",
+    ".ethereum",
+    ".electrum",
+    ".monero",
+    "wallet.dat",
+    "cookies.sqlite",
 ];
+
+/// Directories of an agent's conversations: private, and read by the person's own tools only.
+const CONVERSATIONS: &[&str] =
+    &[".claude/projects", ".claude/history.jsonl", ".codex/sessions", ".codex/history.jsonl", ".gemini/tmp"];
 
 /// Extensions of key files and key stores.
 pub(super) const KEY_EXTENSIONS: &[&str] = &["pem", "key", "p12", "pfx", "kdbx", "jks", "keystore", "ppk"];
@@ -162,6 +211,19 @@ const STARTUP_CODE: &[&str] = &[
     ".codex",
     ".gemini",
     ".mcp.json",
+    ".cargo/config.toml",
+    ".cargo/config",
+    ".github/workflows",
+    ".github/actions",
+    ".gitlab-ci.yml",
+    ".cursor",
+    ".zed",
+    ".mise.toml",
+    "mise.toml",
+    ".mise",
+    ".gitmodules",
+    ".gitattributes",
+    ".envrc",
 ];
 
 /// The strictest protection that the names in a path ask for.
@@ -174,6 +236,10 @@ pub(super) fn by_name(path: &Path, access: Access) -> Option<Protection> {
     let last = *names.last()?;
     let changes = access != Access::Read;
     if holds_any(&names, CREDENTIALS) || is_key(last) {
+        return Some(Protection::Credentials);
+    }
+    let of_person = absolute && holds_any(&names, CONVERSATIONS);
+    if of_person || last.starts_with("krb5cc_") {
         return Some(Protection::Credentials);
     }
     if absolute && last == ".npmrc" {
@@ -223,19 +289,25 @@ pub(super) fn is_runtime_name(name: &str) -> bool {
 
 /// Whether the names end in the beginning of an entry. In the agent's own directories `etc` and `run` are names like any.
 fn is_ancestor(names: &[&str], table: &[&str], absolute: bool) -> bool {
+    let Some(last) = names.last() else { return false };
     table.iter().any(|entry| {
-        let parts: Vec<&str> = entry.split('/').collect();
-        let of_system = !entry.starts_with('.');
-        (1..parts.len()).any(|length| {
-            names.ends_with(&parts[..length]) && (!of_system || (absolute && names.len() == length))
+        entry.match_indices('/').any(|(end, _)| {
+            let start = &entry[..end];
+            // Most entries part ways with the path at its last name.
+            start.ends_with(last)
+                && names.len() > start.matches('/').count()
+                && start.rsplit('/').zip(names.iter().rev()).all(|(part, name)| part == *name)
+                && (entry.starts_with('.') || (absolute && names.len() == start.split('/').count()))
         })
     })
 }
 
 fn holds_any(names: &[&str], table: &[&str]) -> bool {
     table.iter().any(|entry| {
-        (0..names.len())
-            .any(|at| entry.split('/').enumerate().all(|(n, part)| names.get(at + n) == Some(&part)))
+        let first = entry.split('/').next().unwrap_or_default();
+        names.iter().enumerate().any(|(at, name)| {
+            *name == first && entry.split('/').enumerate().all(|(n, part)| names.get(at + n) == Some(&part))
+        })
     })
 }
 

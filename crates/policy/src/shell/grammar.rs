@@ -485,10 +485,9 @@ impl Reader<'_> {
             }
             Operands::Mode => {
                 let mode = operands.first().map(|word| word.text.as_str()).unwrap_or_default();
-                let plain = mode.chars().all(|c| "augorwxX+-=,01234567".contains(c))
-                    && !(mode.len() > 3
-                        && mode.bytes().all(|byte| byte.is_ascii_digit())
-                        && !mode.starts_with('0'));
+                let digits = mode.bytes().all(|byte| byte.is_ascii_digit());
+                let special = digits && mode.trim_start_matches('0').len() > 3;
+                let plain = !special && mode.chars().all(|c| "augorwxX+-=,01234567".contains(c));
                 if !plain {
                     return Err(format!("the mode `{mode}` isn't known to be harmless"));
                 }

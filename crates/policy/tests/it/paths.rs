@@ -113,6 +113,8 @@ fn s5_paths_that_cant_be_judged_are_errors() {
     check("a\u{2044}b", PathError::LookAlikeSlash);
     check("a\u{ff0f}b", PathError::LookAlikeSlash);
     check("a\u{29f8}b", PathError::LookAlikeSlash);
+    check("a\u{200b}b", PathError::Invisible);
+    check("a\u{202e}b", PathError::Invisible);
     check(&"a/".repeat(3000), PathError::TooLong);
     check("loop-a", PathError::Loop);
     check("loop-a/x", PathError::Loop);

@@ -48,6 +48,30 @@ fn the_standard_preset_decides_by_tool_and_place() {
     check("Read", file("..\u{ff0f}..\u{ff0f}etc"), Deny);
     check("Read", file(&"x".repeat(5000)), Deny);
     check("Read", json!({ "file_path": "src/a", "path": "/home/dev/.ssh/id_rsa" }), Deny);
+    for private in [
+        ".bash_history",
+        ".zsh_history",
+        ".python_history",
+        ".local/share/fish/fish_history",
+        ".m2/settings.xml",
+        ".gradle/gradle.properties",
+        ".cache/huggingface/token",
+        ".config/pip/pip.conf",
+        ".kaggle/kaggle.json",
+        ".config/solana/id.json",
+        ".bitcoin/wallet.dat",
+        ".mozilla/firefox/x/cookies.sqlite",
+        ".config/BraveSoftware/x/Cookies",
+        ".claude/projects/x/1.jsonl",
+        ".claude/history.jsonl",
+        ".codex/sessions/x.jsonl",
+    ] {
+        check("Read", file(&format!("/home/dev/{private}")), Deny);
+    }
+    check("Read", file("/tmp/krb5cc_1000"), Deny);
+    check("Read", file(".claude/projects/x"), Allow);
+    check("Read", file("src/\u{200b}main.rs"), Deny);
+    check("Read", file("src/\u{202e}main.rs"), Deny);
     // Looking through directories.
     check("LS", json!({ "path": "/home/dev/work/shop-7" }), Allow);
     check("LS", json!({}), Allow);
@@ -116,6 +140,21 @@ fn the_standard_preset_decides_by_tool_and_place() {
     check("Write", file(".mcp.json"), Ask);
     check("Write", file(".vscode/tasks.json"), Ask);
     check("Write", file(".husky/pre-commit"), Ask);
+    for startup in [
+        ".cargo/config.toml",
+        ".github/workflows/ci.yml",
+        ".gitlab-ci.yml",
+        ".cursor/mcp.json",
+        ".zed/tasks.json",
+        ".mise.toml",
+        ".gitmodules",
+        ".gitattributes",
+        ".envrc",
+        "sub/.cargo/config.toml",
+    ] {
+        check("Write", file(startup), Ask);
+    }
+    check("Write", file(".github/dependabot.yml"), Allow);
     check("Write", file(".missiond/policy.toml"), Ask);
     check("Write", file("/home/dev/work/shop/.missiond/policy.toml"), Deny);
     check("Write", file("/home/dev/.bashrc"), Deny);
@@ -127,6 +166,11 @@ fn the_standard_preset_decides_by_tool_and_place() {
     check("WebFetch", json!({ "url": "http://localhost:3000/x" }), Allow);
     check("WebFetch", json!({ "url": "http://127.0.0.1/" }), Allow);
     check("WebFetch", json!({ "url": "http://[::1]:8080/" }), Allow);
+    check("WebFetch", json!({ "url": "http://localhost:2375/containers/json" }), Ask);
+    check("WebFetch", json!({ "url": "http://127.0.0.1:02376/" }), Ask);
+    check("WebFetch", json!({ "url": "http://[::1]:10250/pods" }), Ask);
+    check("WebFetch", json!({ "url": "http://169.254.169.254/latest/meta-data" }), Ask);
+    check("WebFetch", json!({ "url": "http://localhost:99999/" }), Ask);
     check("WebFetch", json!({ "url": "http://localhost.evil.org/" }), Ask);
     check("WebFetch", json!({ "url": "http://localhost@evil.org/" }), Ask);
     check("WebFetch", json!({ "url": "https://example.com" }), Ask);
@@ -138,6 +182,20 @@ fn the_standard_preset_decides_by_tool_and_place() {
         ["TodoWrite", "TaskCreate", "TaskUpdate", "TaskList", "BashOutput", "KillShell", "Agent", "Task"]
     {
         check(name, json!({}), Allow);
+    }
+    let helper = json!({ "prompt": "x", "description": "y", "subagent_type": "Explore", "model": "opus" });
+    check("Agent", helper, Allow);
+    check("Agent", json!({ "prompt": "x", "mode": "default" }), Allow);
+    check("Agent", json!({ "prompt": "x", "mode": null }), Allow);
+    for (key, value) in [
+        ("mode", "bypassPermissions"),
+        ("mode", "acceptEdits"),
+        ("isolation", "worktree"),
+        ("permission_mode", "default"),
+        ("cwd", "/"),
+        ("tools", "Bash"),
+    ] {
+        check("Task", json!({ "prompt": "x", key: value }), Ask);
     }
     check("ExitPlanMode", json!({ "plan": "x" }), Ask);
     check("AskUserQuestion", json!({}), Ask);

@@ -30,6 +30,9 @@ use offline::Offline;
 
 /// How many events one read takes.
 const EVENTS_PAGE: usize = 256;
+/// How often an owner that does not answer is tried, and the pause between.
+const OWNER_TRIES: u32 = 20;
+const OWNER_PAUSE: Duration = Duration::from_millis(100);
 /// How often a log that nobody announces changes of is looked at again.
 const FOLLOW_POLL: Duration = Duration::from_millis(250);
 
@@ -64,7 +67,7 @@ impl Access {
     pub async fn open(project: &Project) -> Result<Self, AccessError> {
         Self::refuse_inside_slot()?;
         let offline = Offline::new(project);
-        if let Some(client) = Client::connect(&project.paths).await? {
+        if let Some(client) = Self::owner(project).await? {
             return Ok(Self { way: Way::Owner(client), offline });
         }
         let database = project.paths.database();
@@ -76,6 +79,29 @@ impl Access {
         let store = opened.map_err(|error| Error::Internal(format!("opening the store failed: {error}")))?;
         let store = store.map_err(Error::from)?;
         Ok(Self { way: Way::Store(Arc::new(store)), offline })
+    }
+
+    /// The way to the owner, if it answers.
+    ///
+    /// An owner that was killed a moment ago may still seem to listen, until the processes that it was just starting have
+    /// let go of its socket; such a connection is lost, and there is soon nobody to connect to.
+    async fn owner(project: &Project) -> Result<Option<Client>, AccessError> {
+        let mut tries = 1;
+        loop {
+            let answered = match Client::connect(&project.paths).await {
+                Ok(None) => return Ok(None),
+                Ok(Some(client)) => client.call(Request::Slots).await.map(|_| client),
+                Err(error) => Err(error),
+            };
+            match answered {
+                Ok(client) => return Ok(Some(client)),
+                Err(error) if error.kind() == ClientErrorKind::Lost && tries < OWNER_TRIES => {
+                    tries += 1;
+                    tokio::time::sleep(OWNER_PAUSE).await;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 
     /// Refuses a process that descends from a slot: an agent may not steer the mission that runs it, nor look into it.

@@ -125,12 +125,14 @@ impl Workspaces for GitWorkspaces {
     fn list(&self) -> BoxFuture<'_, Result<Vec<WorkspaceRecord>, WorkspacesError>> {
         self.blocking(|repository| {
             let record = |workspace: missiond_git::Workspace| {
-                WorkspaceRecord::new(
+                let mut record = WorkspaceRecord::new(
                     workspace.name.to_string(),
                     workspace.path,
                     workspace.branch.to_string(),
                     workspace.base.to_string(),
-                )
+                );
+                record.made_at = jiff::Timestamp::try_from(workspace.created).ok();
+                record
             };
             Ok(repository.list()?.into_iter().map(record).collect())
         })

@@ -10,6 +10,8 @@ use crate::mission::shared::Shared;
 use crate::model::{EventBody, Task, WorkspaceRecord};
 use crate::ports::{Change, TaskFilter};
 
+/// How much earlier than its task a workspace may seem to be made.
+const SLACK: jiff::SignedDuration = jiff::SignedDuration::from_secs(1);
 /// How long leftover processes may take to end.
 const SWEEP_DEADLINE: Duration = Duration::from_secs(15);
 
@@ -78,7 +80,8 @@ async fn retire_leftovers(shared: &Shared) -> Result<(), Error> {
 /// The task was cut off, no task has the workspace on record, its branch bears the task's name, and it was made since the
 /// task was begun: what a person made is never taken for one.
 fn begun_for(tasks: &[Task], workspace: &WorkspaceRecord) -> Option<TaskId> {
-    let is_recorded = |task: &Task| task.workspace.as_ref().is_some_and(|record| record.name == workspace.name);
+    let is_recorded =
+        |task: &Task| task.workspace.as_ref().is_some_and(|record| record.name == workspace.name);
     if tasks.iter().any(is_recorded) {
         return None;
     }
@@ -89,7 +92,8 @@ fn begun_for(tasks: &[Task], workspace: &WorkspaceRecord) -> Option<TaskId> {
     };
     let was_cut_off = |task: &&Task| {
         let cut_off = task.attempts > 0 && task.result.is_none();
-        let since = task.started_at.zip(workspace.made_at).is_some_and(|(begun, made)| begun <= made);
+        // The two clocks are read to different fractions of a second.
+        let since = task.started_at.zip(workspace.made_at).is_some_and(|(begun, made)| begun <= made + SLACK);
         let short = task.id.short();
         let issue = task.request.issue.as_deref().map_or_else(String::new, slug);
         cut_off && since && bears(if issue.is_empty() { &short } else { &issue })

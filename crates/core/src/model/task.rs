@@ -188,6 +188,9 @@ pub struct WorkspaceRecord {
     pub branch: String,
     /// The commit that the branch started from, in hexadecimal.
     pub base: String,
+    /// When the directory was made, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_at: Option<Timestamp>,
 }
 
 impl WorkspaceRecord {
@@ -198,7 +201,7 @@ impl WorkspaceRecord {
         branch: impl Into<String>,
         base: impl Into<String>,
     ) -> Self {
-        Self { name: name.into(), path: path.into(), branch: branch.into(), base: base.into() }
+        Self { name: name.into(), path: path.into(), branch: branch.into(), base: base.into(), made_at: None }
     }
 }
 

@@ -69,7 +69,7 @@ fn without_an_agent_it_says_how_to_get_one() {
 fn slot_whose_program_is_missing_is_named() {
     let scene = Scene::configured("[[slot]]\nid = \"one\"\nagent = \"claude\"\n");
     let outcome = scene.run(&["run", "hello"]);
-    assert_eq!(outcome.code, 1, "{outcome:#?}");
+    assert_eq!(outcome.code, 6, "{outcome:#?}");
     for text in ["`claude` was not found", "npm install"] {
         assert!(outcome.out.contains(text), "{text}: {outcome:#?}");
     }

@@ -20,6 +20,9 @@ use crate::{
 /// The most directories a command may turn out to run in.
 const MAX_DIRECTORIES: usize = 8;
 
+/// Commands that take in the contents of whole directories.
+const SEARCHING: &[&str] = &["grep", "egrep", "fgrep", "rg", "cp", "diff"];
+
 /// The directories a command may run in; `None` where they can't be told.
 type Directories = Option<Vec<PathBuf>>;
 
@@ -194,11 +197,35 @@ impl Judge<'_> {
             if program(&command.words) == "git" {
                 verdict = verdict.strictest(self.repository(&start, hit));
             }
+            if SEARCHING.contains(&program(&command.words).as_str()) {
+                verdict = verdict.strictest(self.search(&paths, &start, hit));
+            }
             for (access, word) in &paths {
                 verdict = verdict.strictest(self.word(word, &start, *access, hit));
             }
         }
         verdict
+    }
+
+    /// A command that may take in everything below the directories it names, or below the one it runs in.
+    fn search(&self, paths: &[(Access, Word)], start: &Path, whole: Option<Hit<'_>>) -> Verdict {
+        let named = paths.iter().filter(|(access, _)| *access == Access::Read);
+        let mut places: Vec<PathBuf> = named.map(|(_, word)| self.target(word, start)).collect();
+        if places.is_empty() {
+            places.push(start.to_owned());
+        }
+        let private = places.iter().find(|place| {
+            let located = self.roots.locate(&place.to_string_lossy(), start, self.links);
+            located.is_ok_and(|located| located.reached.iter().any(|path| self.roots.holds_private(path)))
+        });
+        match private {
+            Some(place) => {
+                let place = quoted(&place.to_string_lossy());
+                let detail = format!("looks through {place}, in which private or protected files lie");
+                self.settle(Act::WideSearch, whole, &detail)
+            }
+            None => self.settle(Act::Inspect, None, "nothing private lies there"),
+        }
     }
 
     /// One word that names a file.

@@ -176,6 +176,14 @@ fn h6_what_lies_beside_and_above_counts() {
     check("chmod 000 /tmp/x", Decision::Deny);
     check("chmod -R 777 /tmp/x/state", Decision::Deny);
     check("cp a.txt /tmp/x", Decision::Allow);
+    // Looking through what holds it.
+    check("grep -r KEY /tmp", Decision::Ask);
+    check("rg KEY /tmp/x", Decision::Ask);
+    check("cd /tmp && rg KEY", Decision::Ask);
+    check("cp -r /tmp/x copy", Decision::Ask);
+    check("grep -r KEY /tmp/y", Decision::Allow);
+    check("grep -r KEY .", Decision::Allow);
+    check("ls /tmp", Decision::Allow);
     // Other programs' runtime directories.
     for name in ["missiond-1000", "tmux-1000", "ssh-XXXXabc", "systemd-private-abc", ".X11-unix", "TMUX-0"] {
         check(&format!("rm -rf /tmp/{name}"), Decision::Deny);

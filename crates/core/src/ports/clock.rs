@@ -9,8 +9,8 @@ use crate::ports::BoxFuture;
 
 /// Tells the time and waits, so that a test can do both without waiting.
 ///
-/// An implementor guarantees that `now` never panics and that `sleep` ends no earlier than the duration on its own
-/// clock. A caller may not assume that `now` never goes backwards: people set clocks.
+/// An implementor guarantees that neither `now` nor `sleep` panics, whatever the duration, and that `sleep` ends no earlier
+/// than the duration on its own clock. A caller may not assume that `now` never goes backwards: people set clocks.
 pub trait Clock: Debug + Send + Sync {
     /// The present moment.
     fn now(&self) -> Timestamp;

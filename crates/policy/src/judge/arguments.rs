@@ -39,6 +39,18 @@ impl Judge<'_> {
         }
     }
 
+    /// An argument of a shell tool that takes the command out of its sandbox, or gives it another shell or environment.
+    pub(super) fn loosening(&self) -> Option<String> {
+        let Value::Object(fields) = &self.call.input else { return None };
+        let key = fields.iter().find_map(|(key, value)| {
+            let lower = key.to_ascii_lowercase();
+            let speaks = ["sandbox", "escalat", "permission", "env"].iter().any(|part| lower.contains(part));
+            let absent = value.is_null() || *value == Value::Bool(false);
+            ((speaks || lower == "shell") && !absent).then_some(key)
+        })?;
+        Some(format!("the argument {} may give the command other rights", quoted(key)))
+    }
+
     /// An argument of a helper agent that may give it more than its starter has: another mode, another place, other tools.
     pub(super) fn widening(&self) -> Option<String> {
         let Value::Object(fields) = &self.call.input else { return None };

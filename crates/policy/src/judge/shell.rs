@@ -48,6 +48,10 @@ impl Judge<'_> {
         let directories = self.directories(&script, &start);
         let compound = script.commands.len() > 1;
         let mut verdict = self.plainness(&script);
+        if let Some(problem) = self.loosening() {
+            let unlike = self.unreadable(&problem);
+            verdict = Some(verdict.map_or(unlike.clone(), |before| before.strictest(unlike)));
+        }
         let mut add = |next: Verdict, part: &Command, alone: bool| {
             let next = if alone { next } else { Verdict { part: Some(part.shown()), ..next } };
             verdict = Some(match verdict.take() {

@@ -247,6 +247,29 @@ fn the_directory_a_shell_tool_is_given_counts() {
 }
 
 #[test]
+fn arguments_that_loosen_what_holds_a_command_are_asked() {
+    let policies = Policies::default();
+    for (key, value) in [
+        ("dangerouslyDisableSandbox", json!(true)),
+        ("with_escalated_permissions", json!(true)),
+        ("sandbox_permissions", json!("require_escalated")),
+        ("env", json!({ "PATH": "/tmp" })),
+        ("environment", json!({ "LD_PRELOAD": "x.so" })),
+        ("shell", json!("/tmp/sh")),
+    ] {
+        let judge = |command: &str, value: &Value| {
+            let mut input = json!({ "command": command });
+            input[key] = value.clone();
+            tool(&policies, "Bash", input).decision
+        };
+        assert_eq!(judge("ls", &value), Ask, "{key}");
+        assert_eq!(judge("rm -rf /", &value), Deny, "{key}");
+        assert_eq!(judge("ls", &Value::Null), Allow, "{key}");
+        assert_eq!(judge("ls", &json!(false)), Allow, "{key}");
+    }
+}
+
+#[test]
 fn arguments_that_arent_known_and_may_name_files_are_asked() {
     let policies = Policies::default();
     let check = |name: &str, input: Value, expected: Decision| {

@@ -1,4 +1,4 @@
-use std::fs;
+use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -187,7 +187,16 @@ impl TemporaryIndex {
         match fs::copy(index, &temporary.path) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::io("copy", index)(error)),
             // Without an index every file is new.
-            _ => Ok(temporary),
+            Err(_) => Ok(temporary),
+            Ok(_) => {
+                // Git compares the contents of files that changed at the time of the index or later, as their times
+                // tell nothing then: with a copy's own, later time it would overlook changes of the same size.
+                let copy = File::options().write(true).open(&temporary.path);
+                let time = fs::metadata(index).and_then(|meta| meta.modified());
+                let keep = time.and_then(|time| copy.and_then(|copy| copy.set_modified(time)));
+                keep.map_err(Error::io("set the time of", &temporary.path))?;
+                Ok(temporary)
+            }
         }
     }
 }

@@ -79,6 +79,29 @@ fn g2_all_work_is_kept_and_comes_back_byte_for_byte() {
 }
 
 #[test]
+fn g2_a_change_of_the_same_size_and_time_as_the_index_is_kept() {
+    let scene = scene();
+    let repo = scene.open();
+    let workspace = create(&repo, "one");
+    let file = workspace.path.join("plain");
+    // Most builds of git compare times in whole seconds, so this is a change within the second of the checkout, seen
+    // later. The inode's own time can't be set, so git is told to disregard it.
+    scene.git(&["config", "core.trustctime", "false"]);
+    let past = std::time::SystemTime::now() - std::time::Duration::from_secs(60);
+    let date_back = |file: &Path| {
+        fs::File::options().write(true).open(file).unwrap().set_modified(past).unwrap();
+    };
+    date_back(&file);
+    git(&workspace.path, &["update-index", "--refresh"]);
+    fs::write(&file, "PLAIN\n").unwrap();
+    date_back(&file);
+    date_back(&workspace.admin_dir.join("index"));
+    assert_eq!(git(&workspace.path, &["--no-optional-locks", "status", "--porcelain"]), " M plain");
+    let kept = remove(&repo, "one").work.expect("the change was overlooked");
+    assert_eq!(scene.git(&["show", &format!("{}:plain", kept.reference)]), "PLAIN");
+}
+
+#[test]
 fn a_clean_workspace_leaves_no_rescue() {
     let scene = scene();
     let repo = scene.open();

@@ -28,6 +28,10 @@ const CONFIG: &[&str] = &[
     "gc.auto=0",
     "maintenance.auto=false",
     "submodule.recurse=false",
+    // A directory of files that looks like a git directory could be anybody's.
+    "safe.bareRepository=explicit",
+    // A remote's address must not name a program.
+    "protocol.ext.allow=never",
     "advice.addEmbeddedRepo=false",
 ];
 

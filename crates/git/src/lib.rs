@@ -42,10 +42,21 @@
 //!   (`missiond/lock` in the common git directory); checkouts run side by side.
 //! * No hook, editor, pager, signing program, external diff or alias of the repository runs. Filters do, as files would
 //!   be wrong without them. Environment variables such as `GIT_DIR` aren't passed on.
+//! * What an agent can write in its workspace chooses no configuration: git is told its directories, a workspace whose
+//!   files lead elsewhere is [`Error::Redirected`], a bare repository among the files is never taken for the project,
+//!   and git never enters a repository inside, unless its configuration was found to start no program.
 //!
 //! # What it is not
 //!
 //! It talks to no remote and gives no isolation: whoever may write in a linked worktree may write in the repository.
+//! So the repository's own `config` is trusted, and must be kept from agents ([`Repository::access_paths`]), with
+//! `config.worktree` beside it and in a workspace's administrative directory where `extensions.worktreeConfig` is set.
+//! Of what stands there, these can start a program: `filter.*` when files are read or written, `merge.*.driver` in a
+//! merge, and in a partial clone, when an object is missing, what fetches it (`remote.*.uploadpack`, `core.sshCommand`,
+//! `credential.helper`). They aren't turned off, since git-crypt, Git LFS and partial clones are set up in just this
+//! file, and files would be committed unencrypted or as the wrong content without them. A repository inside is looked
+//! at right after its configuration; a process that still writes there could change it in between.
+//!
 //! It runs the `git` program (2.38 or later), a few milliseconds per command: that is exact in everything git knows
 //! (attributes, sparse checkouts, index formats), at the price of speed. Linux only.
 

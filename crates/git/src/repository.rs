@@ -40,11 +40,20 @@ impl Repository {
         let path = fs::canonicalize(path).map_err(Error::io("open", path))?;
         let dir = if path.is_dir() { path.as_path() } else { path.parent().unwrap_or(Path::new("/")) };
 
-        let found =
-            git.read(dir, "rev-parse").args(["--path-format=absolute", "--git-common-dir"]).output()?;
+        let ask = || git.read(dir, "rev-parse").args(["--path-format=absolute", "--git-common-dir"]);
+        let mut found = ask().output()?;
+        let not_named = |stderr: &str| stderr.contains("cannot use bare repository");
+        if found.code != 0 && not_named(&found.stderr) {
+            // Before git 2.44, that is said of every git directory.
+            if let Some(git_dir) = dir.ancestors().find(|dir| dir.file_name().is_some_and(|n| n == ".git")) {
+                found = ask().env("GIT_DIR", git_dir).output()?;
+            }
+        }
         if found.code != 0 {
             return Err(if found.stderr.contains("not a git repository") {
                 Error::NotARepository { path: path.clone() }
+            } else if not_named(&found.stderr) {
+                Error::Bare { path: path.clone() }
             } else if found.stderr.contains("dubious ownership") {
                 Error::NotTrusted { path: path.clone() }
             } else {

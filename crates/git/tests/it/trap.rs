@@ -327,3 +327,62 @@ fn a_workspace_with_another_common_directory_is_refused_and_its_work_is_kept() {
     assert!(repo.remove(&name("one"), &RemoveOptions::default()).unwrap().work.is_some());
     trap.assert_unsprung("remove");
 }
+
+/// Makes the files of a git directory in plain sight, with a worktree and a program to run.
+fn embed(at: &Path, tree: &Path, trap: &Trap) {
+    git(tree, &["init", "-q", "--bare", at.to_str().unwrap()]);
+    git(at, &["config", "core.bare", "false"]);
+    git(at, &["config", "core.worktree", tree.to_str().unwrap()]);
+    git(at, &["config", "core.fsmonitor", trap.program()]);
+    git(at, &["config", "remote.origin.url", &format!("ext::{}", trap.program())]);
+}
+
+#[test]
+fn an_embedded_bare_repository_is_not_taken_for_a_repository() {
+    let scene = Scene::new();
+    let repo = scene.open();
+    let trap = Trap::new(&scene);
+    let workspace = create(&repo, "one");
+    for place in [scene.root.join("fixtures/store"), workspace.path.join("fixtures/store")] {
+        fs::create_dir_all(place.parent().unwrap()).unwrap();
+        embed(&place, place.parent().unwrap(), &trap);
+        trap.assert_real(&place, &["status"]);
+        for inside in [place.clone(), place.join("refs"), place.join("config")] {
+            let found = Repository::discover_with(&inside, crate::scene::settings());
+            let error = found.expect_err("what an agent wrote was taken for the project");
+            assert!(matches!(&error, Error::Bare { .. }), "{error}");
+            assert!(error.to_string().contains("fixtures/store"), "{error}");
+        }
+        repo.status(place.parent().unwrap()).unwrap();
+        trap.assert_unsprung("discovery");
+    }
+    // Its files are files like any other.
+    repo.commit_all(&workspace, "fixtures", None).unwrap().unwrap();
+    assert!(scene.git(&["ls-tree", "-r", "--name-only", "agent/one"]).contains("fixtures/store/config"));
+    trap.assert_unsprung("commit_all");
+}
+
+#[test]
+fn every_command_refuses_embedded_bare_repositories_and_programs_as_remotes() {
+    let scene = Scene::new();
+    let log = scene.base.join("log");
+    let wrapper = scene.base.join("git-logged");
+    write_program(
+        &wrapper,
+        &format!("#!/bin/sh\nprintf '%s\\n' \"$*\" >> '{}'\nexec git \"$@\"\n", log.display()),
+    );
+    let mut settings = crate::scene::settings();
+    settings.git = wrapper;
+    let repo = Repository::discover_with(&scene.root, settings).unwrap();
+    let workspace = create(&repo, "one");
+    write(&workspace.path.join("new"), "n");
+    repo.commit_all(&workspace, "work", None).unwrap().unwrap();
+    write(&workspace.path.join("more"), "m");
+    repo.remove(&name("one"), &RemoveOptions::default()).unwrap();
+    let log = fs::read_to_string(log).unwrap();
+    assert!(log.lines().count() > 20, "{log}");
+    for line in log.lines() {
+        assert!(line.contains("-c safe.bareRepository=explicit"), "{line}");
+        assert!(line.contains("-c protocol.ext.allow=never"), "{line}");
+    }
+}

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use missiond_process::{Environment, Exit, RunError, SpawnSpec};
 
+use crate::nested::require_plain_worktree_config;
 use crate::owner::Owner;
 use crate::site::Home;
 use crate::{Error, Result, Settings};
@@ -262,6 +263,9 @@ impl Call<'_> {
         let named = self.env.iter().any(|(name, _)| name == "GIT_DIR");
         if let Some(home) = self.git.home.as_ref().filter(|_| !named && !self.anywhere) {
             for (name, value) in home.variables(self.cwd)? {
+                if name == "GIT_DIR" && value != home.common_dir {
+                    require_plain_worktree_config(self.git, &home.common_dir, &value)?;
+                }
                 env.set(name, value);
             }
         }

@@ -79,6 +79,7 @@ impl Repository {
     /// Counts what isn't committed in a worktree.
     ///
     /// # Errors
+    /// [`Error::UnusablePath`] if the worktree's own configuration starts programs or its data is damaged;
     /// [`Error::Redirected`] if it isn't a worktree of this repository any more, or never was;
     /// [`Error::OutputTooLarge`] with millions of untracked files.
     pub fn status(&self, worktree: impl AsRef<Path>) -> Result<Status> {

@@ -50,7 +50,8 @@
 //!
 //! It talks to no remote and gives no isolation: whoever may write in a linked worktree may write in the repository.
 //! So the repository's own `config` is trusted, and must be kept from agents ([`Repository::access_paths`]), with
-//! `config.worktree` beside it and in a workspace's administrative directory where `extensions.worktreeConfig` is set.
+//! `config.worktree` beside it. In a workspace's own `config.worktree` nothing is accepted that can start a program,
+//! unless the main worktree's says the same.
 //! Of what stands there, these can start a program: `filter.*` when files are read or written, `merge.*.driver` in a
 //! merge, and in a partial clone, when an object is missing, what fetches it (`remote.*.uploadpack`, `core.sshCommand`,
 //! `credential.helper`). They aren't turned off, since git-crypt, Git LFS and partial clones are set up in just this

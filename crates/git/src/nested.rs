@@ -6,9 +6,9 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::Result;
 use crate::command::{Call, Git, records, to_path};
 use crate::site::read_small;
+use crate::{Error, Result};
 
 /// How deep repositories in repositories are followed.
 const MAX_DEPTH: usize = 8;
@@ -159,16 +159,49 @@ fn plain_git_dir(git: &Git, dir: &Path) -> Result<Option<PathBuf>> {
     Ok(Some(git_dir))
 }
 
+/// Refuses a worktree's own configuration if it can start a program and the main worktree's doesn't say the same, which
+/// git copies when it makes a worktree: whoever works in the worktree may have written it.
+pub(crate) fn require_plain_worktree_config(git: &Git, common_dir: &Path, admin_dir: &Path) -> Result<()> {
+    let file = admin_dir.join("config.worktree");
+    if fs::symlink_metadata(&file).is_err() {
+        return Ok(());
+    }
+    let copied = settings_in(git, &common_dir.join("config.worktree"))?.unwrap_or_default();
+    let copied: Vec<&[u8]> = records(&copied).collect();
+    let own = settings_in(git, &file)?;
+    let plain = own.is_some_and(|own| {
+        records(&own).all(|setting| {
+            let key = setting.split(|byte| *byte == b'\n').next().unwrap_or_default();
+            is_plain(key) || copied.contains(&setting)
+        })
+    });
+    if plain {
+        return Ok(());
+    }
+    let reason = "its settings can start a program; look at it and take out what isn't yours";
+    Err(Error::UnusablePath { path: file, reason })
+}
+
 fn starts_nothing(git: &Git, config: &Path) -> Result<bool> {
+    let listed = settings_in(git, config)?;
+    Ok(listed.is_some_and(|listed| {
+        records(&listed)
+            .all(|setting| is_plain(setting.split(|byte| *byte == b'\n').next().unwrap_or_default()))
+    }))
+}
+
+/// Lists a configuration file's settings without following what it includes: `key LF value NUL`, a key alone without
+/// LF. `None` if it can't be read.
+fn settings_in(git: &Git, config: &Path) -> Result<Option<Vec<u8>>> {
     // Read here, so that a pipe, a link to a device or a huge file keeps nobody waiting.
-    let Some(text) = read_small(config) else { return Ok(false) };
+    let Some(text) = read_small(config) else { return Ok(None) };
     let listed = git
         .read(Path::new("/"), "config")
         .anywhere()
-        .args(["--no-includes", "--null", "--name-only", "--list", "--file", "-"])
+        .args(["--no-includes", "--null", "--list", "--file", "-"])
         .input(text)
         .output()?;
-    Ok(listed.code == 0 && records(&listed.stdout).all(is_plain))
+    Ok((listed.code == 0).then_some(listed.stdout))
 }
 
 /// Whether a configuration key is known to start no program and to read no other file. Git writes the section and the
@@ -179,7 +212,7 @@ fn is_plain(key: &[u8]) -> bool {
     match key.split('.').next().unwrap_or_default() {
         "core" => PLAIN_CORE.contains(&key),
         "remote" => PLAIN_REMOTE.contains(&last),
-        "branch" | "user" | "advice" | "color" => true,
+        "branch" | "user" | "advice" | "color" | "index" => true,
         "submodule" => matches!(last, "active" | "url" | "branch" | "ignore"),
         "extensions" => matches!(last, "objectformat" | "refstorage" | "worktreeconfig"),
         _ => false,

@@ -386,3 +386,47 @@ fn every_command_refuses_embedded_bare_repositories_and_programs_as_remotes() {
         assert!(line.contains("-c protocol.ext.allow=never"), "{line}");
     }
 }
+
+#[test]
+fn a_workspaces_own_configuration_starts_nothing() {
+    let scene = Scene::new();
+    let trap = Trap::new(&scene);
+    scene.git(&["config", "extensions.worktreeConfig", "true"]);
+    // The person's own, which git copies into every new worktree.
+    scene.git(&["config", "--worktree", "filter.theirs.clean", "cat"]);
+    let repo = scene.open();
+    let workspace = create(&repo, "one");
+    let dir = &workspace.path;
+    let file = workspace.admin_dir.join("config.worktree");
+    assert!(fs::read_to_string(&file).unwrap().contains("theirs"));
+    git(dir, &["config", "--worktree", "core.sparseCheckoutCone", "true"]);
+    git(dir, &["config", "--worktree", "index.sparse", "false"]);
+    write(&dir.join(".gitattributes"), "* filter=x\n");
+    write(&dir.join("README.md"), "START\n");
+    assert_eq!(repo.status(dir).unwrap().changed, 1);
+    let good = fs::read(&file).unwrap();
+    let include = scene.base.join("included");
+    write(&include, format!("[filter \"x\"]\n\tclean = {}\n", trap.program()));
+    for (key, value) in [
+        ("filter.x.clean", trap.program()),
+        ("filter.theirs.clean", trap.program()),
+        ("include.path", include.to_str().unwrap()),
+    ] {
+        git(dir, &["config", "--worktree", key, value]);
+        if key != "filter.theirs.clean" {
+            trap.assert_real(dir, &["--no-optional-locks", "status"]);
+        }
+        for (doing, error) in [
+            ("status", repo.status(dir).unwrap_err()),
+            ("commit_all", repo.commit_all(&workspace, "work", None).unwrap_err()),
+            ("remove", repo.remove(&name("one"), &RemoveOptions::default()).unwrap_err()),
+        ] {
+            assert!(matches!(&error, Error::UnusablePath { path, .. } if *path == file), "{doing}: {error}");
+            trap.assert_unsprung(doing);
+        }
+        fs::write(&file, &good).unwrap();
+    }
+    let kept = repo.remove(&name("one"), &RemoveOptions::default()).unwrap().work.unwrap();
+    assert_eq!(scene.git(&["show", &format!("{}:README.md", kept.reference)]), "START");
+    trap.assert_unsprung("remove");
+}

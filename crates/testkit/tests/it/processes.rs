@@ -5,7 +5,9 @@ use std::{
     time::Duration,
 };
 
-use missiond_testkit::processes::{assert_none_left, descendants, wait_until, with_environment};
+use missiond_testkit::processes::{
+    FoundProcess, assert_none_left, descendants, wait_until, with_environment,
+};
 
 const MARK: &str = "TESTKIT_MARK";
 const SOON: Duration = Duration::from_secs(10);
@@ -31,7 +33,11 @@ fn start(value: &str) -> Guarded {
 fn a_marked_tree_is_found_and_seen_to_end() {
     let mut child = start("tree");
     let found = wait_until(SOON, "the shell and its cat", || {
-        with_environment(MARK, "tree").ok().filter(|found| found.len() == 2)
+        // Between its fork and its exec the second one still bears the shell's name.
+        let both = |found: &Vec<_>| {
+            found.len() == 2 && found.iter().any(|process: &FoundProcess| process.command == "cat")
+        };
+        with_environment(MARK, "tree").ok().filter(both)
     })
     .unwrap();
     assert!(found.iter().any(|process| process.pid == child.0.id() && process.parent == std::process::id()));

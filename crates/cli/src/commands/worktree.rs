@@ -40,6 +40,9 @@ struct Shown {
     record: WorkspaceRecord,
     /// Files that are changed or new and not committed; `None` if that can't be told.
     uncommitted: Option<usize>,
+    /// Why that is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -68,6 +71,15 @@ impl Worktree {
             Self::List => {
                 let shown = read(workspaces).await?;
                 list(context.format, &shown, "no worktrees", || table(&shown))?;
+                for Shown { record, problem, .. } in &shown {
+                    if let Some(problem) = problem {
+                        let name = escape_line(&record.name);
+                        remark(format!(
+                            "{YELLOW}{name} cannot be looked at:{YELLOW:#} {}",
+                            escape_line(problem)
+                        ));
+                    }
+                }
             }
             Self::Remove { worktree } => {
                 let record = find(&project, &worktree).await?;
@@ -107,10 +119,11 @@ async fn read(workspaces: &GitWorkspaces) -> anyhow::Result<Vec<Shown>> {
         records
             .into_iter()
             .map(|record| {
-                let status = workspaces.repository().status(&record.path).ok();
-                let uncommitted =
-                    status.map(|status| status.changed + status.untracked + status.conflicts.len());
-                Shown { record, uncommitted }
+                let (uncommitted, problem) = match workspaces.repository().status(&record.path) {
+                    Ok(status) => (Some(status.changed + status.untracked + status.conflicts.len()), None),
+                    Err(error) => (None, Some(missiond_core::chain(&error))),
+                };
+                Shown { record, uncommitted, problem }
             })
             .collect()
     });
@@ -119,7 +132,7 @@ async fn read(workspaces: &GitWorkspaces) -> anyhow::Result<Vec<Shown>> {
 
 fn table(shown: &[Shown]) -> Table {
     let mut table = Table::new(&["WORKTREE", "BRANCH", "UNCOMMITTED", "PATH"]);
-    for Shown { record, uncommitted } in shown {
+    for Shown { record, uncommitted, .. } in shown {
         table.row(vec![
             Cell::new(&record.name),
             Cell::new(&record.branch),

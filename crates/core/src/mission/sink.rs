@@ -68,10 +68,15 @@ impl Sink {
     async fn hear(&self, event: TurnEvent) -> Result<(), TurnError> {
         let body = match event {
             TurnEvent::Started { pid, guardian } => {
-                let guard = self.shared.sessions.register(self.slot.clone(), guardian).map_err(|error| {
-                    TurnError::Other(format!("the agent's process cannot be kept apart: {error}"))
-                })?;
-                unpoisoned(&self.guards).push(guard);
+                match self.shared.sessions.register(self.slot.clone(), guardian) {
+                    Ok(guard) => unpoisoned(&self.guards).push(guard),
+                    // Over already, and with its guardian the whole tree: there is nobody left to keep apart.
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                    Err(error) => {
+                        let text = format!("the agent's process cannot be kept apart: {error}");
+                        return Err(TurnError::Other(text));
+                    }
+                }
                 *unpoisoned(&self.occupied.pid) = Some(pid);
                 return self.set_status(AgentStatus::Starting, "its process was started".to_owned()).await;
             }

@@ -80,12 +80,11 @@ impl Live {
         task
     }
 
-    /// What the model was told about its tool calls.
+    /// What the model was told about its tool calls, in order.
     fn tool_results(&self) -> Vec<(String, bool)> {
         let told = self.server.conversation();
-        let last = told.iter().max_by_key(|request| request.tool_results().len());
-        let results = last.map(|request| request.tool_results()).unwrap_or_default();
-        results.into_iter().map(|result| (result.text, result.is_error)).collect()
+        let results = told.iter().flat_map(|request| request.tool_results());
+        results.map(|result| (result.text, result.is_error)).collect()
     }
 
     fn events(&self, kind: &str) -> Vec<Value> {
@@ -114,7 +113,7 @@ fn a_a_task_that_writes_a_file_ends_done_with_the_file_committed() {
         assert_eq!(live.project.repo.show(branch, "note.txt").unwrap(), "grüße");
         assert_eq!(task["result"]["changed_files"], json!(["note.txt"]));
         assert_eq!(live.project.worktrees(), Vec::<String>::new());
-        assert_eq!(live.project.agent_processes(), Vec::<String>::new());
+        assert_eq!(live.project.processes_left(), Vec::<String>::new());
         assert!(!live.project.path().join("note.txt").exists(), "the person's checkout was touched");
         let judged = live.events("tool.judged");
         assert_eq!(judged.len(), 1);
@@ -122,21 +121,26 @@ fn a_a_task_that_writes_a_file_ends_done_with_the_file_committed() {
     });
 }
 
+/// A rule that denies what would otherwise run in the workspace and leave its mark there.
+const NO_TOUCH: &str = "version = 1\n[[rule]]\neffect = \"deny\"\nmatch = \"Bash(touch:*)\"\nreason = \"files are not touched\"\n";
+
 #[test]
 fn b_a_denied_call_is_not_executed_and_the_agent_is_told_why() {
-    let turns =
-        || vec![Turn::message([bash("sudo touch /tmp/missiond-denied-proof")]), Turn::text("I was refused.")];
+    // The second call shows that the first would have left its mark, had it run.
+    let turns = || {
+        let call = Turn::message([bash("touch denied.txt")]);
+        vec![call, Turn::message([write("allowed.txt", "x\n")]), Turn::text("I was refused.")]
+    };
     with_each_driver(turns, |live, _| {
-        let task = live.task("become root");
+        live.project.policy(NO_TOUCH);
+        let task = live.task("touch a file");
         assert_eq!(task["status"], "done", "{task}");
-        assert!(!Path::new("/tmp/missiond-denied-proof").exists());
+        assert_eq!(task["result"]["changed_files"], json!(["allowed.txt"]), "{task}");
         let results = live.tool_results();
-        assert_eq!(results.len(), 1);
-        assert!(results[0].1, "{results:?}");
+        assert!(results[0].1 && results[0].0.contains("files are not touched"), "{results:?}");
         let judged = live.events("tool.judged");
-        assert_eq!((judged.len(), &judged[0]["decision"]), (1, &json!("deny")), "{judged:?}");
-        let reason = judged[0]["reason"].as_str().unwrap();
-        assert!(results[0].0.contains(reason), "the agent was told {:?}, not {reason:?}", results[0].0);
+        assert_eq!((judged.len(), &judged[0]["decision"]), (2, &json!("deny")), "{judged:?}");
+        assert_eq!(judged[0]["reason"], "files are not touched");
         assert_eq!(task["result"]["denied_calls"], 1, "{task}");
     });
 }
@@ -193,6 +197,7 @@ fn d_a_cancelled_task_leaves_no_process() {
         assert_eq!(finished.code, 1, "{finished}");
         let task = live.project.json(&["task", "show", &id, "--format", "json"]);
         assert_eq!(task["status"], "cancelled", "{task}");
+        assert_eq!(live.project.processes_left(), Vec::<String>::new());
         assert_eq!(live.project.worktrees(), Vec::<String>::new());
     });
 }
@@ -330,17 +335,22 @@ fn broken_hook(driver: &str, hook: &str, command: &str) {
 
 #[test]
 fn g_settings_in_the_workspace_switch_nothing_off() {
-    let turns = || {
-        vec![Turn::message([bash("sudo touch /tmp/missiond-settings-proof")]), Turn::text("Done.").always()]
-    };
+    // With the hooks off and everything allowed, as those settings say, the file would be there.
+    let turns = || vec![Turn::message([bash("touch ran.txt")]), Turn::text("Done.").always()];
     for driver in ["headless", "pty"] {
         with_driver(driver, true, turns, |live, _| {
+            live.project.policy(NO_TOUCH);
             let task = live.task("do it");
             let judged = live.events("tool.judged");
             assert_eq!(judged.len(), 1, "{judged:?}");
             assert_eq!(judged[0]["decision"], "deny", "{judged:?}");
-            assert!(!Path::new("/tmp/missiond-settings-proof").exists());
             assert_eq!(task["status"], "done", "{task}");
+            assert_eq!(task["result"]["changed_files"], json!([]), "{task}");
+            let branch = task["workspace"]["branch"].as_str().unwrap();
+            assert!(
+                live.project.repo.show(branch, ".claude/settings.local.json").is_ok(),
+                "the settings were not there"
+            );
         });
     }
 }

@@ -3,6 +3,7 @@
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "each test program uses a part of it")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -102,19 +103,29 @@ impl Project {
         .unwrap()
     }
 
-    /// The processes that belong to this project's agents: they carry its session tag, which holds the scope.
+    /// The processes of this project's agents: those that carry a session tag.
     pub fn agent_processes(&self) -> Vec<String> {
-        let database = self.path().to_owned();
+        self.processes(|environment| has(environment, b"MISSIOND_SESSION="))
+    }
+
+    /// Every process that came of this project's commands, guardians included, which bear no tag: the runtime directory in
+    /// their environment is this project's alone. Ask once every command has ended.
+    pub fn processes_left(&self) -> Vec<String> {
+        let gone = || Some(self.processes(|_| true)).filter(Vec::is_empty);
+        // A guardian outlives its owner by the moment that its tree takes to end.
+        wait_until(Duration::from_secs(10), "the end of every process", gone)
+            .unwrap_or_else(|_| self.processes(|_| true))
+    }
+
+    fn processes(&self, counts: impl Fn(&[u8]) -> bool) -> Vec<String> {
+        let mut ours = b"XDG_RUNTIME_DIR=".to_vec();
+        ours.extend_from_slice(self.runtime.path().as_os_str().as_bytes());
         let mut found = Vec::new();
         for entry in std::fs::read_dir("/proc").unwrap().flatten() {
             let path = entry.path();
             let Ok(environment) = std::fs::read(path.join("environ")) else { continue };
-            let ours = environment
-                .split(|byte| *byte == 0)
-                .any(|variable| variable.starts_with(b"MISSIOND_SESSION="));
-            let cwd = std::fs::read_link(path.join("cwd")).unwrap_or_default();
-            let near = cwd.parent() == database.parent() || cwd.starts_with(&database);
-            if ours && near {
+            let is_ours = environment.split(|byte| *byte == 0).any(|variable| variable == ours);
+            if is_ours && counts(&environment) {
                 let command = std::fs::read(path.join("cmdline")).unwrap_or_default();
                 found.push(format!(
                     "{}: {}",
@@ -132,6 +143,11 @@ impl Project {
         let paths = list.lines().filter_map(|line| line.strip_prefix("worktree "));
         paths.filter(|path| Path::new(path) != self.path()).map(str::to_owned).collect()
     }
+}
+
+/// Whether an environment, as the kernel shows it, has a variable that begins so.
+fn has(environment: &[u8], start: &[u8]) -> bool {
+    environment.split(|byte| *byte == 0).any(|variable| variable.starts_with(start))
 }
 
 /// A command that runs beside the test; it is ended with it.

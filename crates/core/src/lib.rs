@@ -88,7 +88,7 @@
 //! | `policy` | yes | the gate that judges by policy files, by missiond-policy |
 //! | `pty` | yes | the driver that runs an agent's own terminal program, by missiond-pty |
 //! | `scripted` | yes | the scripted agent, a child process that plays a script: for demos, tests and load |
-//! | `contract` | no | the suites that every implementation of a port has to pass; [`ports::Store`] has one so far |
+//! | `contract` | no | the suites that every implementation of a port has to pass |
 //!
 //! The modules `project`, `access` and `hook` need `git` and `policy`. Without any feature there remain the mission,
 //! the ports, the SQLite store, the sockets and the headless driver.

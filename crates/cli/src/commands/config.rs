@@ -61,10 +61,7 @@ impl Config {
             Self::Set { key, value, user } => set(context, &key, &value, user),
             Self::Validate => {
                 let project = context.project()?;
-                project.gate()?;
-                for slot in &project.settings.slots {
-                    project.mission_config()?.slots_for(&slot.agent, slot.driver)?;
-                }
+                project.mission_config()?.check()?;
                 remark("the configuration, the agents' files and the policy are in order");
                 Ok(Exit::OK)
             }

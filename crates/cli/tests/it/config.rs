@@ -32,6 +32,11 @@ fn unusable_files_are_configuration_errors() {
     check(".missiond/agents/odd.toml", "version = 1\n", &["status"], "odd.toml");
     check(".missiond/policy.toml", "nonsense = true\n", &["config", "validate"], "policy");
     check(".missiond/policy.toml", "nonsense = true\n", &["run", "--agent", "scripted", "x"], "policy");
+    let unasked =
+        "[[slot]]\nid = \"a\"\nagent = \"claude\"\nargs = [\"--permission-mode=bypassPermissions\"]\n";
+    for args in [&["config", "validate"][..], &["run", "x"], &["up", "--drain"]] {
+        check(".missiond/config.toml", unasked, args, "--permission-mode=bypassPermissions");
+    }
 }
 
 #[test]

@@ -124,6 +124,23 @@ impl MissionConfig {
         Err(Error::NoAgent { install: install.join("; ") })
     }
 
+    /// Looks whether the slots can be used: each of a known agent kind, and with no argument that would take it past the
+    /// policy. [`Mission::open`](crate::Mission::open) does it too.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownAgent`] or [`Error::Forbidden`], for the first slot that cannot.
+    pub fn check(&self) -> Result<(), Error> {
+        for slot in &self.slots {
+            self.require_kind(&slot.agent)?;
+            let profile = self.profiles.get(&slot.agent);
+            if let Some(arg) = profile.and_then(|profile| profile.forbidden(&slot.args)) {
+                return Err(Error::Forbidden { slot: slot.id.clone(), arg: arg.to_owned() });
+            }
+        }
+        Ok(())
+    }
+
     pub(crate) fn require_kind(&self, kind: &AgentKind) -> Result<(), Error> {
         if self.profiles.get(kind).is_some() {
             return Ok(());

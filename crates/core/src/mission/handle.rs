@@ -71,13 +71,7 @@ impl Mission {
     ///
     /// When called outside a tokio runtime with time and IO enabled.
     pub async fn open(config: MissionConfig) -> Result<Self, Error> {
-        for slot in &config.slots {
-            config.require_kind(&slot.agent)?;
-            let profile = config.profiles.get(&slot.agent);
-            if let Some(arg) = profile.and_then(|profile| profile.forbidden(&slot.args)) {
-                return Err(Error::Forbidden { slot: slot.id.clone(), arg: arg.to_owned() });
-            }
-        }
+        config.check()?;
         let paths = ProjectPaths::new(&config.root)?;
         let lock = Arc::new(acquire(paths.clone()).await?);
         let store: Arc<dyn Store> = match &config.ports.store {

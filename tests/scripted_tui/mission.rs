@@ -1,7 +1,7 @@
 //! The scripted agent as an agent of a mission, by the driver for terminals.
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use missiond_core::project::{Project as Discovered, ProjectOptions};
@@ -125,11 +125,13 @@ fn both_drivers_come_to_the_same() {
 #[test]
 fn a_denied_call_is_not_executed_and_the_agent_is_told_why() {
     let project = project("pty");
-    let steps = json!([{ "bash": "sudo touch /tmp/missiond-scripted-proof" }, { "say": "I was refused." }]);
+    // Without this rule the command runs and its file is committed.
+    project.policy("version = 1\ndeny = [\"Bash(touch:*)\"]\n");
+    let steps = json!([{ "bash": "touch ran.txt" }, { "say": "I was refused." }]);
     let (task, finished) = run(&project, &script(&steps), &[]);
     assert_eq!((finished.code, &task["status"]), (0, &json!("done")), "{finished}");
     assert_eq!(task["result"]["denied_calls"], 1);
-    assert!(!Path::new("/tmp/missiond-scripted-proof").exists());
+    assert_eq!(task["result"]["changed_files"], json!([]), "{task}");
     let judged = events(&project, "tool.judged");
     assert_eq!((judged.len(), &judged[0]["decision"]), (1, &json!("deny")), "{judged:?}");
     let transcript = std::fs::read_to_string(&transcripts(&project)[0]).unwrap();

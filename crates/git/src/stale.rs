@@ -4,9 +4,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process;
-use std::time::SystemTime;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::{Repository, Result, record};
+
+/// How long [`processes_that_stay_in`] waits for processes that are just ending.
+const SETTLE: Duration = Duration::from_millis(500);
 
 impl Repository {
     /// Deletes those of `locks` that can only be from a dead process of ours that began at `since`: made later than
@@ -37,7 +41,7 @@ impl Repository {
 }
 
 /// Returns the other processes whose working directory lies in `dir`, as far as this user may see.
-pub(crate) fn processes_in(dir: &Path) -> Vec<u32> {
+fn processes_in(dir: &Path) -> Vec<u32> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     let me = process::id();
     let inside = |pid: &u32| {
@@ -45,4 +49,17 @@ pub(crate) fn processes_in(dir: &Path) -> Vec<u32> {
     };
     let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     pids.filter(inside).collect()
+}
+
+/// The processes that still work in `dir` after those that are just ending had time to: git's own background
+/// maintenance outlives a `git commit` by some milliseconds.
+pub(crate) fn processes_that_stay_in(dir: &Path) -> Vec<u32> {
+    let deadline = Instant::now() + SETTLE;
+    loop {
+        let pids = processes_in(dir);
+        if pids.is_empty() || Instant::now() >= deadline {
+            return pids;
+        }
+        thread::sleep(SETTLE / 50);
+    }
 }

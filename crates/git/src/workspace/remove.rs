@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::owner::Owner;
 use crate::site::belongs_to;
-use crate::stale::processes_in;
+use crate::stale::processes_that_stay_in;
 use crate::{BranchName, Error, Repository, Rescue, Result, WorkspaceName};
 
 use super::stored::{Stage, Stored};
@@ -164,7 +164,7 @@ impl Repository {
                 return Err(Error::UnusablePath { path: elsewhere.path, reason });
             }
         }
-        let pids = processes_in(&stored.path);
+        let pids = processes_that_stay_in(&stored.path);
         if !pids.is_empty() {
             return Err(Error::InUse { name: stored.name.to_string(), pids });
         }

@@ -112,6 +112,16 @@ fn g2_a_workspace_a_process_stands_in_is_in_use() {
 }
 
 #[test]
+fn a_process_that_is_just_leaving_does_not_refuse_a_removal() {
+    let scene = Scene::new();
+    let repo = scene.open();
+    let workspace = create(&repo, "one");
+    let mut leaving = Command::new("sleep").arg("0.1").current_dir(&workspace.path).spawn().unwrap();
+    repo.remove(&name("one"), &RemoveOptions::default()).unwrap();
+    assert!(leaving.try_wait().unwrap().is_some(), "removed although a process was inside");
+}
+
+#[test]
 fn what_a_person_locked_or_moved_stays() {
     let scene = Scene::new();
     let repo = scene.open();

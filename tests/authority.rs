@@ -191,10 +191,19 @@ fn find_socket(directory: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Not a test of its own: the attacker's program, which speaks the wire format without the library.
+/// The attacker's program, which speaks the wire format without the library. Started as a test, it shows that the
+/// program really connects: where nobody listens, it fails.
 #[test]
 fn attackers_client() {
-    let Some(socket) = std::env::var_os(CLIENT) else { return };
+    let Some(socket) = std::env::var_os(CLIENT) else {
+        let nowhere = std::process::Command::new(std::env::current_exe().unwrap())
+            .env(CLIENT, "/nonexistent/control.sock")
+            .args(["--exact", "attackers_client", "--nocapture", "--quiet"])
+            .output()
+            .unwrap();
+        assert!(!nowhere.status.success() && !String::from_utf8_lossy(&nowhere.stdout).contains("connected"));
+        return;
+    };
     let mut stream = UnixStream::connect(&socket).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     println!("connected");

@@ -24,10 +24,15 @@ pub(crate) fn command(role: &str, directory: &Path) -> Command {
     command
 }
 
-/// Does nothing by itself; it is the way into the roles.
+/// The way into the roles. Started as a test, it shows that the way is open: a role that doesn't exist fails there.
 #[test]
 fn plays_its_role() {
-    let Some(role) = std::env::var_os(ROLE) else { return };
+    let Some(role) = std::env::var_os(ROLE) else {
+        let unknown = command("no such role", Path::new("/")).stderr(Stdio::piped()).output().unwrap();
+        let said = String::from_utf8_lossy(&unknown.stderr);
+        assert!(!unknown.status.success() && said.contains("unknown role \"no such role\""), "{said}");
+        return;
+    };
     let directory = std::env::var_os(DIRECTORY).unwrap_or_else(|| OsString::from("/"));
     let directory = Path::new(&directory);
     match role.to_str() {

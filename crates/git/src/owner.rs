@@ -81,14 +81,10 @@ impl Owner {
     }
 }
 
+/// A zombie does nothing any more, so it counts as gone.
 fn start_time(pid: u32) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name in parentheses may hold anything, so fields are counted from the last one.
-    let (_, rest) = stat.rsplit_once(')')?;
-    let mut fields = rest.split_whitespace();
-    let state = fields.next()?;
-    // A zombie does nothing any more.
-    if matches!(state, "Z" | "X") { None } else { fields.nth(18)?.parse().ok() }
+    let process = tree::process(pid).ok().flatten()?;
+    process.alive.then_some(process.start_time)
 }
 
 fn boot_id() -> String {

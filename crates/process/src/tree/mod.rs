@@ -27,6 +27,34 @@ pub struct ProcessId {
     pub start_time: u64,
 }
 
+/// A process as `/proc/PID/stat` describes it; see proc_pid_stat(5).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Process {
+    /// The pid.
+    pub pid: u32,
+    /// The effective user, or root for a process that hides its memory.
+    pub uid: u32,
+    /// The program's name, at most 15 bytes; the program may choose any.
+    pub name: Vec<u8>,
+    /// Neither a zombie nor dead.
+    pub alive: bool,
+    /// The parent's pid, 0 for the first process of the pid namespace.
+    pub parent: u32,
+    /// The session's id.
+    pub session: u32,
+    /// When it started, in clock ticks after boot.
+    pub start_time: u64,
+}
+
+impl Process {
+    /// The process, told from a later one with the same pid.
+    #[must_use]
+    pub fn id(&self) -> ProcessId {
+        ProcessId { pid: self.pid, start_time: self.start_time }
+    }
+}
+
 /// A process that carries a session tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -37,6 +65,15 @@ pub struct Tagged {
     pub start_time: u64,
     /// Its tag.
     pub tag: SessionTag,
+}
+
+/// Describes one process, `None` if there is no such process; a zombie is one that isn't alive.
+///
+/// # Errors
+///
+/// When `/proc` can't be read.
+pub fn process(pid: u32) -> io::Result<Option<Process>> {
+    proc::stat(pid)
 }
 
 /// Lists all living descendants of a process, parents before their children; zombies are left out.
@@ -97,14 +134,13 @@ pub(crate) fn start_time(pid: u32) -> io::Result<Option<u64>> {
     Ok(proc::stat(pid)?.map(|stat| stat.start_time))
 }
 
-fn descendants_in<'a>(all: &'a [proc::Stat], roots: &[u32]) -> Vec<&'a proc::Stat> {
-    let mut children: HashMap<u32, Vec<&proc::Stat>> = HashMap::new();
+fn descendants_in<'a>(all: &'a [Process], roots: &[u32]) -> Vec<&'a Process> {
+    let mut children: HashMap<u32, Vec<&Process>> = HashMap::new();
     for stat in all {
         children.entry(stat.parent).or_default().push(stat);
     }
     // Removing each list as it is used keeps this finite even if a changing tree looks like a ring.
-    let mut found: Vec<&proc::Stat> =
-        roots.iter().filter_map(|root| children.remove(root)).flatten().collect();
+    let mut found: Vec<&Process> = roots.iter().filter_map(|root| children.remove(root)).flatten().collect();
     let mut next = 0;
     while let Some(stat) = found.get(next) {
         found.extend(children.remove(&stat.pid).unwrap_or_default());

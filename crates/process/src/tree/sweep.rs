@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, PidfdFlags, Signal};
 
-use super::{GUARDIAN_NAME, ProcessId, ancestors, descendants_in, proc, start_time, tagged};
+use super::{GUARDIAN_NAME, Process, ProcessId, ancestors, descendants_in, proc, start_time, tagged};
 use crate::tag::SessionTag;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
@@ -130,15 +130,15 @@ impl Lost<'_> {
             .map(|stat| stat.pid)
             .collect();
         let mut found: Vec<ProcessId> =
-            all.iter().filter(|stat| roots.contains(&stat.pid)).map(proc::Stat::id).collect();
-        found.extend(descendants_in(&all, &roots).into_iter().map(proc::Stat::id));
+            all.iter().filter(|stat| roots.contains(&stat.pid)).map(super::Process::id).collect();
+        found.extend(descendants_in(&all, &roots).into_iter().map(super::Process::id));
         found.sort_unstable();
         found.dedup();
         found.retain(|process| !spared.contains(&process.pid));
         Ok(found)
     }
 
-    fn owns(&self, stat: &proc::Stat) -> bool {
+    fn owns(&self, stat: &Process) -> bool {
         let in_session = stat.session == self.program
             && self.start_time.is_none_or(|program_start| stat.start_time >= program_start);
         in_session

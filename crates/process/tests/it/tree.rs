@@ -137,3 +137,20 @@ fn hostile_environments_are_survived() {
     child.wait().unwrap();
     assert_eq!(found.unwrap(), None);
 }
+
+#[test]
+fn a_process_is_described_until_it_is_reaped() {
+    let mut child = Command::new("sleep").arg("600").spawn().unwrap();
+    let living = tree::process(child.id()).unwrap().unwrap();
+    assert_eq!((living.pid, living.parent, living.alive), (child.id(), std::process::id(), true));
+    assert_eq!(living.uid, std::os::unix::fs::MetadataExt::uid(&fs::metadata("/proc/self").unwrap()));
+    assert_eq!(living.id(), tree::process(child.id()).unwrap().unwrap().id());
+    child.kill().unwrap();
+    let waiting = std::time::Instant::now();
+    while tree::process(child.id()).unwrap().unwrap().alive {
+        assert!(waiting.elapsed().as_secs() < 10, "a killed process is still alive");
+        std::thread::yield_now();
+    }
+    child.wait().unwrap();
+    assert_eq!(tree::process(child.id()).unwrap(), None);
+}

@@ -47,17 +47,22 @@ impl<'a> Decoder<'a> {
         Self { rules, workspace: workspace.into() }
     }
 
-    /// Decodes one line. A line that no rule fits says nothing; one that is no JSON object is noise and becomes a warning.
+    /// Decodes one line. A line that no rule fits says nothing; one without any JSON object in it is noise and becomes a
+    /// warning.
     ///
     /// # Errors
     ///
-    /// When the line is a broken object, or lacks what a rule that fits needs; the message says which. Such a line may
-    /// hide a tool call, so whoever relies on seeing every call cannot go on.
+    /// When the line is a broken object, has something before its object, or lacks what a rule that fits needs; the
+    /// message says which. Such a line may hide a tool call, so whoever relies on seeing every call cannot go on.
     pub fn decode(&self, line: &str) -> Result<Vec<Decoded>, String> {
         if line.trim().is_empty() {
             return Ok(Vec::new());
         }
         if !line.trim_start().starts_with('{') {
+            // Somebody else who writes to the same pipe without ending its line must not hide the event that comes next.
+            if line.contains('{') {
+                return Err("a line has something before its event".to_owned());
+            }
             let head = missiond_process::text::truncate(line, MAX_NOISE_BYTES);
             let text = format!("the agent printed a line that is no event: {head}");
             return Ok(vec![Decoded::Event(TurnEvent::Warning(text))]);
@@ -130,10 +135,13 @@ impl<'a> Decoder<'a> {
 fn items<'a>(line: &'a Value, pointer: &str) -> Result<&'a [Value], String> {
     match line.pointer(pointer) {
         None | Some(Value::Null | Value::String(_)) => Ok(&[]),
-        Some(Value::Array(items)) if items.len() <= MAX_ITEMS => Ok(items),
-        Some(Value::Array(items)) => {
+        Some(Value::Array(items)) if items.len() > MAX_ITEMS => {
             Err(format!("a line has {} items at {pointer}; {MAX_ITEMS} are the most", items.len()))
         }
+        Some(Value::Array(items)) if !items.iter().all(Value::is_object) => {
+            Err(format!("a line has an item at {pointer} that is no object"))
+        }
+        Some(Value::Array(items)) => Ok(items),
         Some(_) => Err(format!("a line has something else than a list at {pointer}")),
     }
 }

@@ -103,6 +103,41 @@ fn malformed_lines_are_problems_and_never_panics() {
     ));
 }
 
+/// Each of these lines could hide a tool call from whoever matches calls with their verdicts.
+#[test]
+fn a_line_that_could_hide_a_call_is_an_error() {
+    let hidden = r#"{"type":"tool_use","id":"c1","name":"Bash","input":{}}"#;
+    let content = |content: &str| format!(r#"{{"type":"assistant","message":{{"content":{content}}}}}"#);
+    let deep = format!("{}{hidden}{}", "[".repeat(200), "]".repeat(200));
+    let many = vec!["{}"; 10_001].join(",");
+    for (line, expected) in [
+        (content(hidden), "something else than a list"),
+        (content("7"), "something else than a list"),
+        (content(&format!("[[{hidden}]]")), "no object"),
+        (content(&format!("[\"a\",{hidden}]")), "no object"),
+        (content(&format!("[{many}]")), "10001 items"),
+        (content(&deep), "broken JSON"),
+        (content(r#"[{"type":"tool_use","name":"Bash","input":{}}]"#), "no tool call id"),
+        (content(r#"[{"type":"tool_use","id":7,"name":"Bash"}]"#), "no tool call id"),
+        (
+            content(&format!(r#"[{{"type":"tool_use","id":"{}","name":"Bash"}}]"#, "x".repeat(1025))),
+            "no tool call id",
+        ),
+        (content(r#"[{"type":"tool_use","id":"c1","name":""}]"#), "no tool name"),
+        (format!("half a line of a child{}", content(&format!("[{hidden}]"))), "before its event"),
+        (format!("[{}]", content(&format!("[{hidden}]"))), "before its event"),
+        (format!("\u{feff}{}", content(&format!("[{hidden}]"))), "before its event"),
+        (format!("{} trailing", content(&format!("[{hidden}]"))), "broken JSON"),
+        (content(&format!("[{hidden}]")).replacen("}}", "", 1), "broken JSON"),
+    ] {
+        let said = decoded("claude", &line);
+        let shown: String = line.chars().take(200).collect();
+        assert!(said.starts_with("problem: ") && said.contains(expected), "{shown}: {said}");
+    }
+    // The same call where it belongs is seen.
+    assert_eq!(decoded("claude", &content(&format!("[{hidden}]"))), "call c1 Bash \"{}\"\n");
+}
+
 proptest::proptest! {
     #[test]
     fn any_line_decodes_without_a_panic(line in "\\PC{0,200}", kind in "assistant|user|result|system") {

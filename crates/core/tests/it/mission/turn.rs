@@ -55,10 +55,19 @@ async fn c11_lines_that_are_no_text_do_not_end_the_turn() {
 async fn c11_a_line_that_cannot_be_read_fails_the_turn() {
     let stage = Stage::new();
     let mission = stage.shell(1).await;
-    let long = "begin; head -c 20000000 /dev/zero | tr '\\0' x; echo; say unseen; finish";
-    for (prompt, expected) in
-        [(long, "16777216"), ("begin; echo '{\"type\": \"assist'; finish", "broken JSON")]
-    {
+    let called = r#"{"type":"tool_use","id":"c1","name":"Bash","input":{"command":"rm x"}}"#;
+    let line = |content: &str| {
+        format!("begin; echo '{{\"type\":\"assistant\",\"message\":{{\"content\":{content}}}}}'; finish")
+    };
+    for (prompt, expected) in [
+        ("begin; head -c 20000000 /dev/zero | tr '\\0' x; echo; say unseen; finish".to_owned(), "16777216"),
+        ("begin; echo '{\"type\": \"assist'; finish".to_owned(), "broken JSON"),
+        (line(called), "something else than a list"),
+        (line(&format!("[[{called}]]")), "no object"),
+        (line(r#"[{"type":"tool_use","name":"Bash"}]"#), "no tool call id"),
+        // A child of the agent writes half a line to its output, and the agent's call follows on the same line.
+        ("begin; printf 'half a line'; call c1 Bash 'rm x'; finish".to_owned(), "before its event"),
+    ] {
         let reason = run_failed(&mission, prompt).await;
         assert!(reason.contains(expected), "{reason}");
         stage.no_process_is_left().await;

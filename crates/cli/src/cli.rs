@@ -121,6 +121,10 @@ pub(crate) fn main() -> ExitCode {
         Color::Never => anstream::ColorChoice::Never.write_global(),
         Color::Auto => {}
     }
+    // It has its own way to fail: whatever happens must block the call.
+    if let Command::Hook(hook) = cli.command {
+        return hook.run(&cli.global);
+    }
     start_log();
     let outcome = Context::new(&cli.global).and_then(|context| carry_out(context, cli.command));
     exit::report(outcome)
@@ -137,6 +141,16 @@ impl Global {
 
     pub(crate) fn overrides(&self) -> &[(String, String)] {
         &self.overrides
+    }
+
+    /// An option that a hook, whose answer and policy are not the caller's to choose, could only ignore.
+    pub(crate) fn useless_to_hook(&self) -> Option<&'static str> {
+        match self {
+            Self { json: true, .. } => Some("--json"),
+            Self { format: Format::Json | Format::Jsonl, .. } => Some("--format"),
+            Self { overrides, .. } if !overrides.is_empty() => Some("--set"),
+            _ => None,
+        }
     }
 
     /// Whether `--json` asked for whatever suits, rather than `--format` for one of them.
@@ -163,7 +177,6 @@ fn carry_out(context: Context, command: Command) -> anyhow::Result<Exit> {
     match command {
         Command::Completions(command) => return command.run(),
         Command::Reference => return reference::print(Cli::command()),
-        Command::Hook(command) => return command.run(),
         _ => {}
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -187,7 +200,7 @@ fn carry_out(context: Context, command: Command) -> anyhow::Result<Exit> {
             Command::Config(command) => command.run(&context),
             Command::Doctor(command) => command.run(&context).await,
             Command::Completions(_) | Command::Reference | Command::Hook(_) => {
-                unreachable!("carried out above")
+                unreachable!("carried out before the runtime")
             }
         }
     });
@@ -198,6 +211,13 @@ fn carry_out(context: Context, command: Command) -> anyhow::Result<Exit> {
 /// The command as clap knows it.
 pub(crate) fn command() -> clap::Command {
     Cli::command()
+}
+
+/// Prints the help of one command.
+pub(crate) fn help(name: &str) -> std::io::Result<()> {
+    let mut command = Cli::command();
+    command.build();
+    command.find_subcommand_mut(name).map_or(Ok(()), clap::Command::print_long_help)
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {

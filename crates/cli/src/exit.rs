@@ -48,6 +48,11 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     ExitCode::from(if error.use_stderr() { Exit::USAGE.0 } else { Exit::OK.0 })
 }
 
+/// Ends the program well.
+pub(crate) fn ok() -> ExitCode {
+    ExitCode::from(Exit::OK.0)
+}
+
 /// Ends the program with a command's outcome.
 pub(crate) fn report(outcome: anyhow::Result<Exit>) -> ExitCode {
     let exit = match outcome {

@@ -4,6 +4,7 @@
 //! Without a mission it judges by itself, by the policy of the project that the event names. On an event that gates,
 //! whatever goes wrong blocks the call.
 
+use std::ffi::OsStr;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -12,7 +13,7 @@ use std::time::Duration;
 use missiond_policy::hook::{Answer, EventName, HookEvent, HookLimits, Outcome, run};
 use serde_json::json;
 
-use crate::adapters::to_policy;
+use crate::adapters::{GitWorkspaces, to_policy};
 use crate::control::{GateRequest, GateResponse, gate, inside_slot};
 use crate::error::chain;
 use crate::model::{ToolCall, Verdict};
@@ -26,59 +27,114 @@ const OWN_PATIENCE: Duration = Duration::from_secs(5);
 /// How long a mission's verdict is waited for if the command line does not say: a little over an hour.
 const DEFAULT_PATIENCE: Duration = Duration::from_secs(3660);
 
-/// Runs the hook program. `args` are `[--gate SOCKET] [--patience SECONDS] EVENT`; the event comes on standard input, the
-/// answer goes to standard output in the agent's own format.
+/// Runs the hook program: [`Arguments::parse`], then [`Arguments::run`].
 ///
-/// The exit code is 0, 1 for a failure that blocks nothing, or 2 for a block.
-pub fn main(args: &[String]) -> ExitCode {
-    let answer = match Arguments::parse(args) {
-        Ok(arguments) => answer(arguments),
-        // It cannot be known which event this was meant for, so it is taken for one that gates.
-        Err(reason) => Answer::failure(&EventName::PreToolUse, &reason),
-    };
-    let mut code = answer.exit_code;
-    let written =
-        std::io::stdout().write_all(answer.stdout.as_bytes()).and_then(|()| std::io::stdout().flush());
-    // Nobody is left to tell if standard error fails too.
-    let _ = std::io::stderr().write_all(answer.stderr.as_bytes());
-    if written.is_err() && !answer.stdout.is_empty() {
-        code = 2;
+/// The exit code is 0, 1 for a failure that blocks nothing, or 2 for a block. What cannot be understood blocks.
+pub fn main<A: AsRef<OsStr>>(args: &[A]) -> ExitCode {
+    match Arguments::parse(args) {
+        Ok(arguments) => arguments.run(),
+        Err(error) => block(&error.to_string()),
     }
-    ExitCode::from(code)
 }
 
-struct Arguments {
-    gate: Option<PathBuf>,
-    patience: Duration,
-    event: String,
+/// Blocks the call that the hook was started for, with the reason in one line on standard error.
+pub fn block(reason: &str) -> ExitCode {
+    // It cannot be known which event this was meant for, so it is taken for one that gates.
+    write(&Answer::failure(&EventName::PreToolUse, reason))
+}
+
+/// What the hook program is told on its command line. There is no other parser of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Arguments {
+    /// The event, such as `pre-tool-use`.
+    pub event: String,
+    /// The socket of the slot's gate; without one the hook judges by itself.
+    pub gate: Option<PathBuf>,
+    /// How long a mission's verdict is waited for.
+    pub patience: Duration,
+    /// Where the project lies by whose policy a hook without a mission judges; `None` for where the call is made.
+    pub directory: Option<PathBuf>,
+}
+
+/// A command line that the hook program cannot use.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ArgumentsError {
+    /// No event is named.
+    #[error("the event is missing; an example is `missiond hook pre-tool-use`")]
+    NoEvent,
+    /// An option lacks its value, or has one that makes no sense.
+    #[error("`{option}` needs {expected}")]
+    BadValue {
+        /// The option.
+        option: &'static str,
+        /// What it takes.
+        expected: &'static str,
+    },
+    /// Something else stands there.
+    #[error("unknown argument `{argument}`; the hook takes [--gate SOCKET] [--patience SECONDS] EVENT")]
+    Unknown {
+        /// It, safe to print.
+        argument: String,
+    },
 }
 
 impl Arguments {
-    fn parse(args: &[String]) -> Result<Self, String> {
-        let mut parsed = Self { gate: None, patience: DEFAULT_PATIENCE, event: String::new() };
-        let mut args = args.iter();
+    /// Reads `[--gate SOCKET] [--patience SECONDS] EVENT`.
+    ///
+    /// # Errors
+    ///
+    /// [`ArgumentsError`] when it is something else.
+    pub fn parse<A: AsRef<OsStr>>(args: &[A]) -> Result<Self, ArgumentsError> {
+        let bad = |option, expected| ArgumentsError::BadValue { option, expected };
+        let (mut event, mut gate, mut patience) = (None, None, DEFAULT_PATIENCE);
+        let mut args = args.iter().map(AsRef::as_ref);
         while let Some(arg) = args.next() {
-            match arg.as_str() {
-                "--gate" => {
-                    parsed.gate = Some(args.next().ok_or("`--gate` needs the path of a socket")?.into());
+            match arg.to_str() {
+                Some("--gate") => {
+                    let socket = args.next().ok_or(bad("--gate", "the path of a socket"))?;
+                    gate = Some(PathBuf::from(socket));
                 }
-                "--patience" => {
-                    let seconds =
-                        args.next().and_then(|text| text.parse().ok()).filter(|seconds| *seconds > 0);
-                    parsed.patience =
-                        Duration::from_secs(seconds.ok_or("`--patience` needs a number of seconds")?);
+                Some("--patience") => {
+                    let text = args.next().and_then(OsStr::to_str);
+                    let seconds = text.and_then(|text| text.parse().ok()).filter(|seconds| *seconds > 0);
+                    let seconds = seconds.ok_or(bad("--patience", "a number of seconds above zero"))?;
+                    patience = Duration::from_secs(seconds);
                 }
-                event if parsed.event.is_empty() && !event.starts_with('-') => {
-                    parsed.event = event.to_owned();
+                Some(name) if event.is_none() && !name.is_empty() && !name.starts_with('-') => {
+                    event = Some(name.to_owned());
                 }
-                other => return Err(format!("unknown argument `{}`", crate::text::escape_line(other))),
+                _ => {
+                    let argument = crate::text::escape_line(&arg.to_string_lossy());
+                    return Err(ArgumentsError::Unknown { argument });
+                }
             }
         }
-        if parsed.event.is_empty() {
-            return Err("the event is missing; an example is `missiond hook pre-tool-use`".to_owned());
-        }
-        Ok(parsed)
+        let event = event.ok_or(ArgumentsError::NoEvent)?;
+        Ok(Self { event, gate, patience, directory: None })
     }
+
+    /// Answers the event on standard input, on standard output in the agent's own format.
+    ///
+    /// The exit code is as that of [`main`].
+    pub fn run(self) -> ExitCode {
+        write(&answer(self))
+    }
+}
+
+fn write(answer: &Answer) -> ExitCode {
+    let mut code = answer.exit_code;
+    let written =
+        std::io::stdout().write_all(answer.stdout.as_bytes()).and_then(|()| std::io::stdout().flush());
+    let mut stderr = std::io::stderr();
+    // Nobody is left to tell if standard error fails too.
+    let _ = stderr.write_all(answer.stderr.as_bytes());
+    if let (Err(error), false) = (written, answer.stdout.is_empty()) {
+        let _ = writeln!(stderr, "missiond: blocked, since the answer cannot be written: {error}");
+        code = 2;
+    }
+    ExitCode::from(code)
 }
 
 fn answer(arguments: Arguments) -> Answer {
@@ -92,7 +148,7 @@ fn answer(arguments: Arguments) -> Answer {
     let patience = limits.time;
     run(&arguments.event, std::io::stdin(), limits, move |event: HookEvent| match arguments.gate {
         Some(gate) => ask(&gate, &event, patience),
-        None => judge(&event),
+        None => judge(&event, arguments.directory.as_deref()),
     })
 }
 
@@ -120,8 +176,8 @@ fn ask(socket: &Path, event: &HookEvent, patience: Duration) -> Result<Outcome, 
     }
 }
 
-/// Judges by the project's own policy, where there is no mission to ask.
-fn judge(event: &HookEvent) -> Result<Outcome, String> {
+/// Judges by the policy of the project that the call is made in, or that was named, where there is no mission to ask.
+fn judge(event: &HookEvent, named: Option<&Path>) -> Result<Outcome, String> {
     let here = std::env::current_dir().map_err(|error| format!("the current directory is gone: {error}"))?;
     let Some(call) = event.tool_call(&here) else { return Ok(Outcome::Noted) };
     if let Some(slot) = inside_slot() {
@@ -129,8 +185,12 @@ fn judge(event: &HookEvent) -> Result<Outcome, String> {
         let verdict = Verdict::deny(format!("this runs inside slot {slot}, whose hook asks the mission"));
         return Ok(Outcome::Verdict(to_policy(&verdict)));
     }
-    let project =
-        Project::discover(&call.cwd, &ProjectOptions::of_person()).map_err(|error| chain(&error))?;
+    let project = Project::discover(named.unwrap_or(&call.cwd), &ProjectOptions::of_person())
+        .map_err(|error| chain(&error))?;
+    let workspace = match named {
+        Some(_) if !belongs_to(&call.cwd, &project) => project.root().to_owned(),
+        _ => workspace_of(&call.cwd, project.root()),
+    };
     let gate = project.gate().map_err(|error| chain(&error))?;
     let word = |text: &str| text.parse().map_err(|error| format!("{error}"));
     let seat = Seat::new(
@@ -138,11 +198,16 @@ fn judge(event: &HookEvent) -> Result<Outcome, String> {
         crate::ids::Role::default(),
         "claude".parse().map_err(|error| format!("{error}"))?,
         crate::ids::TaskId::generate(),
-        workspace_of(&call.cwd, project.root()),
+        workspace,
         project.root().to_owned(),
     );
     let call = ToolCall::new(call.id.unwrap_or_default(), call.tool, call.input, call.cwd);
     Ok(Outcome::Verdict(to_policy(&gate.judge_blocking(&call, &seat))))
+}
+
+/// Whether a directory lies in a worktree of the project: what a foreign one says of itself counts for nothing.
+fn belongs_to(directory: &Path, project: &Project) -> bool {
+    GitWorkspaces::discover(directory).is_ok_and(|found| found.root() == project.root())
 }
 
 /// The worktree that a directory lies in: the nearest one above it with a `.git`.

@@ -27,14 +27,14 @@ pub fn dispatch() -> Option<ExitCode> {
     if args.next()? != "__missiond" {
         return None;
     }
-    let rest: Vec<String> = args.map(|arg| arg.to_string_lossy().into_owned()).collect();
+    let command = args.next()?;
     #[allow(unused_variables, reason = "without its features no part takes arguments")]
-    let (command, rest) = rest.split_first()?;
-    match command.as_str() {
+    let rest: Vec<OsString> = args.collect();
+    match &*command.to_string_lossy() {
         #[cfg(all(feature = "git", feature = "policy"))]
-        "hook" => Some(crate::hook::main(rest)),
+        "hook" => Some(crate::hook::main(&rest)),
         #[cfg(feature = "scripted")]
-        "scripted" => Some(crate::scripted::main(rest.iter().cloned())),
+        "scripted" => Some(crate::scripted::main(rest.iter().map(|arg| arg.to_string_lossy().into_owned()))),
         other => Some(unknown(other)),
     }
 }

@@ -4,41 +4,56 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Args;
+use missiond_core::hook::{Arguments, ArgumentsError, block};
 
-use crate::exit::Exit;
+use crate::cli::{self, Global};
+use crate::exit;
 
 /// Judge a tool call of an agent (agents run this as their hook)
 ///
-/// Reads the agent's event on standard input and answers in the agent's own format. In a slot of a mission it asks the
-/// mission, otherwise it judges by the policy of the project itself. Exit code 2 blocks the call, also when anything
-/// goes wrong.
+/// Reads the agent's event on standard input and answers in the agent's own format. With the socket of a slot's gate it
+/// asks the mission, otherwise it judges by the policy of the project itself: that of the directory of the call, or of
+/// `-C DIR`. Exit code 2 blocks the call, also when anything goes wrong; the reason is on standard error.
 #[derive(Debug, Args)]
+#[command(override_usage = "missiond hook [--gate SOCKET] [--patience SECONDS] EVENT")]
 pub(crate) struct Hook {
-    /// The event, such as pre-tool-use.
-    #[arg(value_name = "EVENT")]
-    event: String,
-    /// The socket of the slot's gate.
-    #[arg(long, value_name = "SOCKET")]
-    gate: Option<std::path::PathBuf>,
+    /// The event, such as pre-tool-use; before it `--gate SOCKET`, the slot's gate, and `--patience SECONDS`, how long
+    /// its verdict is waited for.
+    // Taken as they come: the one parser of them is that of the hook program in the library, which is no clap's.
+    #[arg(value_name = "ARGUMENTS", trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<OsString>,
 }
 
 impl Hook {
-    /// Only `hook --help` and malformed arguments come here; see [`fast_path`].
-    pub(crate) fn run(self) -> anyhow::Result<Exit> {
-        Ok(Exit::USAGE)
+    /// What comes here is a hook behind options of every command, one with malformed arguments, or asked for its help;
+    /// see [`fast_path`].
+    pub(crate) fn run(self, global: &Global) -> ExitCode {
+        if self.arguments.iter().any(|arg| arg == "--help" || arg == "-h") {
+            return cli::help("hook").map_or_else(|error| block(&error.to_string()), |()| exit::ok());
+        }
+        if let Some(option) = global.useless_to_hook() {
+            return block(&format!("`{option}` means nothing to a hook: leave it out"));
+        }
+        match Arguments::parse(&self.arguments) {
+            Ok(mut arguments) => {
+                arguments.directory = global.directory().cloned();
+                arguments.run()
+            }
+            Err(error @ ArgumentsError::Unknown { .. }) => {
+                block(&format!("{error}, and options of every command before `hook`"))
+            }
+            Err(error) => block(&error.to_string()),
+        }
     }
 }
 
-/// Carries `missiond hook …` out, if that is what was asked for and not help about it.
+/// Carries `missiond hook …` out in its plain form, the one that agents use: no clap, no runtime and no log, since it
+/// runs before every tool call.
 pub(crate) fn fast_path() -> Option<ExitCode> {
     let mut args = std::env::args_os().skip(1);
     if args.next()? != "hook" {
         return None;
     }
     let rest: Vec<OsString> = args.collect();
-    if rest.is_empty() || rest.iter().any(|arg| arg == "--help" || arg == "-h") {
-        return None;
-    }
-    let rest: Vec<String> = rest.into_iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
-    Some(missiond_core::hook::main(&rest))
+    Arguments::parse(&rest).ok().map(Arguments::run)
 }

@@ -1,11 +1,8 @@
 //! An agent may not steer the mission that runs it.
 
-use std::io::Write as _;
-use std::process::Stdio;
+use serde_json::json;
 
-use serde_json::{Value, json};
-
-use crate::support::{Scene, collect, finish, script};
+use crate::support::{Scene, finish, script};
 
 #[test]
 fn process_with_a_session_tag_is_refused_everything_but_the_hook() {
@@ -54,48 +51,6 @@ fn process_with_a_session_tag_is_refused_everything_but_the_hook() {
     }
     assert_eq!(scene.json(&["task", "list"]).as_array().unwrap().len(), 1, "nothing was done");
     assert!(!scene.repo.path().join(".missiond/config.toml").exists());
-}
-
-#[test]
-fn hook_judges_by_itself_without_a_mission() {
-    let scene = Scene::new();
-    let ask = |command: &str, tag: Option<&str>| {
-        let event = json!({
-            "session_id": "s", "cwd": scene.repo.path(), "permission_mode": "default",
-            "hook_event_name": "PreToolUse", "tool_name": "Bash", "tool_input": { "command": command },
-            "tool_use_id": "toolu_1",
-        });
-        let mut hook = scene.command(&["hook", "pre-tool-use"]);
-        hook.stdin(Stdio::piped());
-        if let Some(tag) = tag {
-            hook.env("MISSIOND_SESSION", tag);
-        }
-        let mut child = hook.spawn().unwrap();
-        child.stdin.take().unwrap().write_all(event.to_string().as_bytes()).unwrap();
-        collect(child)
-    };
-    let decision = |outcome: &crate::support::Outcome| {
-        let answer: Value = serde_json::from_str(&outcome.out).unwrap_or(Value::Null);
-        answer
-            .pointer("/hookSpecificOutput/permissionDecision")
-            .and_then(Value::as_str)
-            .unwrap_or("none")
-            .to_owned()
-    };
-    let allowed = ask("ls", None);
-    assert_eq!((allowed.code, decision(&allowed).as_str()), (0, "allow"), "{allowed:#?}");
-    for tag in [None, Some("0123456789abcdef0123456789abcdef:scripted-1")] {
-        let denied = ask("rm -rf /", tag);
-        assert!(denied.code == 2 || decision(&denied) == "deny", "{denied:#?}");
-    }
-    // Whatever goes wrong blocks.
-    let mut broken = scene.command(&["hook", "pre-tool-use"]);
-    broken.stdin(Stdio::piped());
-    let mut child = broken.spawn().unwrap();
-    child.stdin.take().unwrap().write_all(b"not json").unwrap();
-    assert_eq!(collect(child).code, 2);
-    assert_eq!(scene.run(&["hook", "--nonsense"]).code, 2);
-    assert_eq!(scene.run(&["hook"]).code, 2);
 }
 
 #[test]

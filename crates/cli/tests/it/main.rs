@@ -10,6 +10,7 @@ mod authority;
 mod config;
 mod demo;
 mod doctor;
+mod hook;
 mod output;
 mod reference;
 mod run;

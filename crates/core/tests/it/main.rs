@@ -8,6 +8,8 @@ mod contract;
 mod control;
 mod decode;
 mod docs;
+#[cfg(all(feature = "git", feature = "policy"))]
+mod hook;
 mod mission;
 mod scheduler;
 mod scripted;

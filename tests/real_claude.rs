@@ -61,6 +61,8 @@ fn with_driver(driver: &str, hostile: bool, turns: fn() -> Vec<Turn>, body: fn(&
                 *value = format!("{}:{value}", claude.parent().unwrap_or(Path::new("/")).display());
             }
         }
+        // Ten tries with growing pauses, as is its way, would take minutes and show nothing more.
+        environment.push(("CLAUDE_CODE_MAX_RETRIES".to_owned(), "1".to_owned()));
         let live = Live { server, project: project.with_environment(environment), _home: home };
         body(&live, driver);
         assert!(live.server.requests().iter().all(|request| request.header("authorization").is_none()));
@@ -204,13 +206,22 @@ fn d_a_cancelled_task_leaves_no_process() {
 
 #[test]
 fn e_a_model_error_ends_the_task_failed_with_the_cause() {
-    let turns = || vec![Turn::error(400).always()];
-    with_each_driver(turns, |live, _| {
-        let task = live.task("hello");
-        assert_eq!(task["status"], "failed", "{task}");
-        let reason = task["reason"].as_str().unwrap();
-        assert!(reason.contains("400"), "{reason}");
-    });
+    for driver in ["headless", "pty"] {
+        with_driver(driver, false, || vec![Turn::error(400).always()], |live, _| fails(live, "400"));
+        with_driver(driver, false, || vec![Turn::error(429).always()], |live, _| fails(live, "429"));
+        with_driver(driver, false, || vec![Turn::error(500).always()], |live, _| fails(live, "500"));
+        with_driver(driver, false, || vec![Turn::error(529).always()], |live, _| fails(live, "529"));
+        with_driver(driver, false, || vec![Turn::drop_connection().always()], |live, _| fails(live, "onnect"));
+    }
+}
+
+fn fails(live: &Live, cause: &str) {
+    let task = live.task("hello");
+    assert_eq!(task["status"], "failed", "{task}");
+    let reason = task["reason"].as_str().unwrap();
+    println!("{reason}");
+    assert!(reason.contains(cause), "{reason}");
+    assert_eq!(live.project.processes_left(), Vec::<String>::new());
 }
 
 #[test]

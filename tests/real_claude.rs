@@ -211,7 +211,12 @@ fn e_a_model_error_ends_the_task_failed_with_the_cause() {
         with_driver(driver, false, || vec![Turn::error(429).always()], |live, _| fails(live, "429"));
         with_driver(driver, false, || vec![Turn::error(500).always()], |live, _| fails(live, "500"));
         with_driver(driver, false, || vec![Turn::error(529).always()], |live, _| fails(live, "529"));
-        with_driver(driver, false, || vec![Turn::drop_connection().always()], |live, _| fails(live, "onnect"));
+        with_driver(
+            driver,
+            false,
+            || vec![Turn::drop_connection().always()],
+            |live, _| fails(live, "onnect"),
+        );
     }
 }
 

@@ -20,7 +20,8 @@ pub use driver::{
 };
 pub use gate::{Gate, GateError, Seat};
 pub use store::{
-    Applied, ApprovalFilter, Change, Finish, Store, StoreError, StoreErrorKind, TaskFilter, Vacated,
+    Applied, ApprovalFilter, Change, Finish, PageStart, Store, StoreError, StoreErrorKind, TaskFilter,
+    TaskPage, Vacated,
 };
 pub use workspaces::{
     Committed, MergeOutcome, Retired, WorkspaceRequest, Workspaces, WorkspacesError, WorkspacesErrorKind,

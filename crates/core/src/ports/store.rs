@@ -12,6 +12,9 @@ use crate::model::{
 };
 use crate::ports::BoxFuture;
 
+/// How many tasks are held at once to be counted.
+const COUNTED_AT_ONCE: usize = 256;
+
 /// Keeps the mission's state.
 ///
 /// An implementor guarantees:
@@ -63,6 +66,72 @@ pub trait Store: Debug + Send + Sync {
     ///
     /// Reads only.
     fn tasks(&self, filter: TaskFilter) -> BoxFuture<'_, Result<Vec<Task>, StoreError>>;
+
+    /// One page of the tasks, in the order of their submission: for whoever must not hold all of them at once.
+    ///
+    /// What is here reads all of them and keeps the page; an implementor that may hold many does better.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreErrorKind::NotFound`] when the task that the page is to stand beside is not there.
+    ///
+    /// # Cancel safety
+    ///
+    /// Reads only.
+    fn task_page(&self, page: TaskPage) -> BoxFuture<'_, Result<Vec<Task>, StoreError>> {
+        Box::pin(async move {
+            let mut tasks = self.tasks(TaskFilter::default()).await?;
+            let place = match page.start {
+                PageStart::Oldest | PageStart::Newest => None,
+                PageStart::After(id) | PageStart::Before(id) => {
+                    let place = tasks.iter().position(|task| task.id == id);
+                    let missing =
+                        || StoreError::new(StoreErrorKind::NotFound, format!("there is no task {id}"));
+                    Some(place.ok_or_else(missing)?)
+                }
+            };
+            match (page.start, place) {
+                (PageStart::After(_), Some(place)) => drop(tasks.drain(..=place)),
+                (PageStart::Before(_), Some(place)) => tasks.truncate(place),
+                _ => {}
+            }
+            tasks.retain(|task| page.statuses.is_empty() || page.statuses.contains(&task.status));
+            match page.start {
+                PageStart::Oldest | PageStart::After(_) => tasks.truncate(page.limit),
+                PageStart::Newest | PageStart::Before(_) => {
+                    drop(tasks.drain(..tasks.len().saturating_sub(page.limit)));
+                }
+            }
+            Ok(tasks)
+        })
+    }
+
+    /// How many tasks there are of each status, in the order of a task's life; a status without a task may be left out.
+    ///
+    /// What is here reads the tasks page by page; an implementor that can count does better.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read.
+    ///
+    /// # Cancel safety
+    ///
+    /// Reads only.
+    fn task_counts(&self) -> BoxFuture<'_, Result<Vec<(TaskStatus, u64)>, StoreError>> {
+        Box::pin(async move {
+            let mut counts = TaskStatus::ALL.map(|status| (status, 0));
+            let mut page = TaskPage::new(PageStart::Oldest, COUNTED_AT_ONCE);
+            loop {
+                let tasks = self.task_page(page.clone()).await?;
+                let Some(last) = tasks.last() else { return Ok(counts.to_vec()) };
+                page.start = PageStart::After(last.id);
+                for task in tasks {
+                    let count = counts.iter_mut().find(|(status, _)| *status == task.status);
+                    count.expect("`ALL` has every status").1 += 1;
+                }
+            }
+        })
+    }
 
     /// All slots, by id.
     ///
@@ -377,6 +446,39 @@ impl TaskFilter {
     pub fn live() -> Self {
         Self { statuses: vec![TaskStatus::Queued, TaskStatus::Running], newest: None }
     }
+}
+
+/// Which page of the tasks to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TaskPage {
+    /// Only these statuses; empty for all.
+    pub statuses: Vec<TaskStatus>,
+    /// Where it stands.
+    pub start: PageStart,
+    /// At most so many.
+    pub limit: usize,
+}
+
+impl TaskPage {
+    /// A page of tasks of every status.
+    pub fn new(start: PageStart, limit: usize) -> Self {
+        Self { statuses: Vec::new(), start, limit }
+    }
+}
+
+/// Where a page of the tasks stands, in the order of their submission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PageStart {
+    /// At the first task.
+    Oldest,
+    /// Right after this task, whatever its status.
+    After(TaskId),
+    /// It ends with the last task.
+    Newest,
+    /// It ends right before this task, whatever its status.
+    Before(TaskId),
 }
 
 /// Which questions to read.

@@ -23,9 +23,9 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
 use crate::ids::{Seq, TaskId};
-use crate::model::{Approval, Event, Message, Slot, Task};
+use crate::model::{Approval, Event, Message, Slot, Task, TaskStatus};
 use crate::ports::{
-    Applied, ApprovalFilter, BoxFuture, Change, Store, StoreError, StoreErrorKind, TaskFilter,
+    Applied, ApprovalFilter, BoxFuture, Change, Store, StoreError, StoreErrorKind, TaskFilter, TaskPage,
 };
 use crate::store::change::Work;
 use crate::store::error::closed;
@@ -234,6 +234,14 @@ impl Store for SqliteStore {
 
     fn tasks(&self, filter: TaskFilter) -> BoxFuture<'_, Result<Vec<Task>, StoreError>> {
         self.read(move |reader| reader.tasks(&filter))
+    }
+
+    fn task_page(&self, page: TaskPage) -> BoxFuture<'_, Result<Vec<Task>, StoreError>> {
+        self.read(move |reader| reader.task_page(&page))
+    }
+
+    fn task_counts(&self) -> BoxFuture<'_, Result<Vec<(TaskStatus, u64)>, StoreError>> {
+        self.read(Reader::task_counts)
     }
 
     fn slots(&self) -> BoxFuture<'_, Result<Vec<Slot>, StoreError>> {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, Params};
 
 use crate::ids::{Seq, TaskId};
-use crate::model::{Approval, Event, Message, Slot, Task};
-use crate::ports::{ApprovalFilter, StoreError, StoreErrorKind, TaskFilter};
+use crate::model::{Approval, Event, Message, Slot, Task, TaskStatus};
+use crate::ports::{ApprovalFilter, PageStart, StoreError, StoreErrorKind, TaskFilter, TaskPage};
 use crate::store::error::{not_found, translate};
 use crate::store::queue::Queue;
 use crate::store::rows::{self, Cells};
@@ -43,9 +43,7 @@ impl Reader {
 
     pub(super) fn task(&self, id: TaskId) -> Result<Task, StoreError> {
         let found = self.rows("tasks", sql::TASK, [id.to_string()], rows::task)?.pop();
-        found.ok_or_else(|| {
-            not_found(format!("there is no task {id}; `missiond task list` shows those there are"))
-        })
+        found.ok_or_else(|| no_task(id))
     }
 
     pub(super) fn tasks(&self, filter: &TaskFilter) -> Result<Vec<Task>, StoreError> {
@@ -54,6 +52,36 @@ impl Reader {
             self.rows("tasks", &sql::tasks_newest_first(&filter.statuses), [limit], rows::task)?;
         tasks.reverse();
         Ok(tasks)
+    }
+
+    pub(super) fn task_page(&self, page: &TaskPage) -> Result<Vec<Task>, StoreError> {
+        let (backwards, place) = match page.start {
+            PageStart::Oldest => (false, 0),
+            PageStart::Newest => (true, i64::MAX),
+            PageStart::After(id) => (false, self.number_of(id)?),
+            PageStart::Before(id) => (true, self.number_of(id)?),
+        };
+        let statement = sql::task_page(&page.statuses, backwards);
+        let mut tasks = self.rows("tasks", &statement, [place, limit(page.limit)], rows::task)?;
+        if backwards {
+            tasks.reverse();
+        }
+        Ok(tasks)
+    }
+
+    /// The place of a task in the order of submission. It never changes, so it may be read before the page is.
+    fn number_of(&self, id: TaskId) -> Result<i64, StoreError> {
+        let failed = |error| translate(&self.path, "reading", error);
+        let mut statement = self.conn.prepare_cached(sql::TASK_NUMBER).map_err(failed)?;
+        let number = statement.query_row([id.to_string()], |row| row.get(0)).optional().map_err(failed)?;
+        number.ok_or_else(|| no_task(id))
+    }
+
+    pub(super) fn task_counts(&self) -> Result<Vec<(TaskStatus, u64)>, StoreError> {
+        let decode = |cells: &Cells<'_>| Ok((cells.word(0, TaskStatus::from_word)?, cells.number(1)?));
+        let mut counts = self.rows("tasks", sql::TASK_COUNTS, [], decode)?;
+        counts.sort_by_key(|(status, _)| TaskStatus::ALL.iter().position(|known| known == status));
+        Ok(counts)
     }
 
     pub(super) fn slots(&self) -> Result<Vec<Slot>, StoreError> {
@@ -143,6 +171,10 @@ pub(super) fn newest(conn: &Connection, path: &Path) -> Result<Seq, StoreError> 
     let mut statement = conn.prepare_cached(sql::NEWEST).map_err(failed)?;
     let newest: Option<i64> = statement.query_row([], |row| row.get(0)).optional().map_err(failed)?;
     Ok(Seq(u64::try_from(newest.unwrap_or(0)).unwrap_or(0)))
+}
+
+fn no_task(id: TaskId) -> StoreError {
+    not_found(format!("there is no task {id}; `missiond task list` shows those there are"))
 }
 
 /// As SQLite wants it.

@@ -39,6 +39,9 @@ pub(super) const NEXT_TOKEN: &str =
     "UPDATE counters SET value = value + 1 WHERE name = 'lease_token' RETURNING value";
 
 pub(super) const TASK: &str = concat!("SELECT ", task_columns!(), " FROM tasks WHERE id = ?1");
+pub(super) const TASK_NUMBER: &str = "SELECT num FROM tasks WHERE id = ?1";
+pub(super) const TASK_COUNTS: &str =
+    "SELECT status, count(*) FROM tasks INDEXED BY tasks_by_status GROUP BY status";
 pub(super) const TASK_STANDING: &str = "SELECT id, status, attempts, lease_slot, lease_token, lease_until, \
      result IS NOT NULL FROM tasks WHERE id = ?1";
 pub(super) const TASK_EXISTS: &str = "SELECT 1 FROM tasks WHERE id = ?1";
@@ -93,12 +96,25 @@ pub(super) const INSERT_MESSAGE: &str =
 /// Tasks of some statuses, the newest first, at most `?1` of them. The statuses are our own words, so the text is one of a
 /// few and stays in the statement cache.
 pub(super) fn tasks_newest_first(statuses: &[TaskStatus]) -> String {
+    let among = among(statuses).map(|among| format!(" WHERE {among}")).unwrap_or_default();
+    format!(concat!("SELECT ", task_columns!(), " FROM tasks{} ORDER BY num DESC LIMIT ?1"), among)
+}
+
+/// Tasks of some statuses on one side of `?1`, those next to it first, at most `?2` of them.
+pub(super) fn task_page(statuses: &[TaskStatus], backwards: bool) -> String {
+    let among = among(statuses).map(|among| format!(" AND {among}")).unwrap_or_default();
+    let (beyond, order) = if backwards { ("<", "DESC") } else { (">", "ASC") };
+    format!(
+        concat!("SELECT ", task_columns!(), " FROM tasks WHERE num {} ?1{} ORDER BY num {} LIMIT ?2"),
+        beyond, among, order
+    )
+}
+
+fn among(statuses: &[TaskStatus]) -> Option<String> {
     let wanted: Vec<String> = TaskStatus::ALL
         .into_iter()
         .filter(|status| statuses.contains(status))
         .map(|status| format!("'{}'", status.as_str()))
         .collect();
-    let among =
-        if wanted.is_empty() { String::new() } else { format!(" WHERE status IN ({})", wanted.join(", ")) };
-    format!(concat!("SELECT ", task_columns!(), " FROM tasks{} ORDER BY num DESC LIMIT ?1"), among)
+    (!wanted.is_empty()).then(|| format!("status IN ({})", wanted.join(", ")))
 }

@@ -30,6 +30,7 @@ pub async fn check(make: impl Fn() -> BoxFuture<'static, Arc<dyn Store>>) {
     let subject = || async { Subject::new(make().await) };
 
     tasks::submit_and_read(subject().await).await;
+    tasks::pages_and_counts(subject().await).await;
     tasks::submit_refuses(subject().await).await;
     tasks::lease_and_finish(subject().await).await;
     tasks::a_final_status_stays(subject().await).await;

@@ -3,7 +3,7 @@
 use super::subject::{Subject, at, end, finish, lease, requeue, result, slot, submit};
 use crate::ids::{LeaseToken, TaskId};
 use crate::model::{DriverKind, EventBody, NewTask, Task, TaskStatus, WorkspaceRecord};
-use crate::ports::{Change, StoreErrorKind, TaskFilter};
+use crate::ports::{Change, PageStart, StoreErrorKind, TaskFilter, TaskPage};
 
 pub(super) async fn submit_and_read(subject: Subject) {
     assert_eq!(subject.newest().0, 0, "a new store must have no events");
@@ -44,6 +44,65 @@ pub(super) async fn submit_and_read(subject: Subject) {
     assert_eq!(submitted, 3, "each submission must be in the log");
     assert_eq!(events[0].task, Some(first), "an event must name its task");
     assert_eq!(events[0].at, at(1), "an event must carry the moment of its change");
+}
+
+pub(super) async fn pages_and_counts(subject: Subject) {
+    subject.slots(&["a"]).await;
+    let mut all = Vec::new();
+    for number in 0..7 {
+        let task = subject.submit().await;
+        all.push(task);
+        if number % 2 == 0 {
+            let token = subject.lease(task, "a").await;
+            subject.apply(finish(task, token, TaskStatus::Done)).await;
+        }
+    }
+    subject.apply(end(all[1], TaskStatus::Cancelled)).await;
+    let read = |start, limit, statuses: &[TaskStatus]| {
+        let mut page = TaskPage::new(start, limit);
+        page.statuses = statuses.to_vec();
+        let subject = subject.clone();
+        async move {
+            let page = subject.store.task_page(page).await;
+            page.map(|tasks| tasks.into_iter().map(|task| task.id).collect::<Vec<_>>())
+                .map_err(|error| error.kind)
+        }
+    };
+    let done = &[TaskStatus::Done][..];
+    for (start, limit, statuses, expected) in [
+        (PageStart::Oldest, 3, &[][..], vec![all[0], all[1], all[2]]),
+        (PageStart::After(all[2]), 3, &[][..], vec![all[3], all[4], all[5]]),
+        (PageStart::After(all[5]), 3, &[][..], vec![all[6]]),
+        (PageStart::After(all[6]), 3, &[][..], vec![]),
+        (PageStart::Newest, 2, &[][..], vec![all[5], all[6]]),
+        (PageStart::Before(all[5]), 2, &[][..], vec![all[3], all[4]]),
+        (PageStart::Before(all[0]), 2, &[][..], vec![]),
+        (PageStart::Oldest, 0, &[][..], vec![]),
+        (PageStart::Newest, usize::MAX, &[][..], all.clone()),
+        // The place may be a task of another status.
+        (PageStart::After(all[1]), 2, done, vec![all[2], all[4]]),
+        (PageStart::Before(all[5]), 2, done, vec![all[2], all[4]]),
+    ] {
+        let page = read(start, limit, statuses).await;
+        assert_eq!(
+            page,
+            Ok(expected),
+            "a page must hold the tasks next to its place, in the order of their submission: {limit} of {statuses:?} at \
+             {start:?}"
+        );
+    }
+    for start in [PageStart::After(TaskId::generate()), PageStart::Before(TaskId::generate())] {
+        let page = read(start, 1, &[]).await;
+        assert_eq!(
+            page,
+            Err(StoreErrorKind::NotFound),
+            "a page beside a task that is not there must be refused"
+        );
+    }
+    let counts = subject.store.task_counts().await.expect("the tasks must be countable");
+    let counts: Vec<_> = counts.into_iter().filter(|(_, count)| *count > 0).collect();
+    let expected = [(TaskStatus::Queued, 2), (TaskStatus::Done, 4), (TaskStatus::Cancelled, 1)];
+    assert_eq!(counts, expected, "every task must be counted once, by its status");
 }
 
 pub(super) async fn submit_refuses(subject: Subject) {

@@ -1,6 +1,6 @@
 //! What an owner does first: end what a dead owner left running, and put its tasks back in the queue.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::error::Error;
@@ -8,10 +8,12 @@ use crate::ids::TaskId;
 use crate::mission::names::slug;
 use crate::mission::shared::Shared;
 use crate::model::{EventBody, Task, WorkspaceRecord};
-use crate::ports::{Change, TaskFilter};
+use crate::ports::{Change, PageStart, TaskPage};
 
 /// How much earlier than its task a workspace may seem to be made.
 const SLACK: jiff::SignedDuration = jiff::SignedDuration::from_secs(1);
+/// How many tasks are held at once to find those of leftover workspaces.
+const TASKS_AT_ONCE: usize = 64;
 /// How long leftover processes may take to end.
 const SWEEP_DEADLINE: Duration = Duration::from_secs(15);
 
@@ -50,15 +52,8 @@ async fn retire_leftovers(shared: &Shared) -> Result<(), Error> {
     if there.is_empty() {
         return Ok(());
     }
-    let tasks = shared.store.tasks(TaskFilter::default()).await?;
-    let mut done: HashSet<String> = HashSet::new();
-    // The newest task of a workspace first: a follow-up shares the workspace of the task that it follows.
-    let unrecorded = there.iter().filter_map(|workspace| Some((begun_for(&tasks, workspace)?, workspace)));
-    for (task, record) in tasks.iter().rev().filter_map(workspace_of).chain(unrecorded) {
-        if !done.insert(record.name.clone()) || !there.iter().any(|workspace| workspace.name == record.name) {
-            continue;
-        }
-        let body = match shared.config.ports.workspaces.retire(record).await {
+    for (task, record) in owners(shared, &there).await? {
+        let body = match shared.config.ports.workspaces.retire(&record).await {
             Ok(retired) => EventBody::WorkspaceRetired { name: record.name.clone(), rescue: retired.rescue },
             // One that an agent has broken must not keep everybody from the project. Its task, if it is tried again,
             // comes back to it.
@@ -75,32 +70,54 @@ async fn retire_leftovers(shared: &Shared) -> Result<(), Error> {
     Ok(())
 }
 
-/// The task whose owner died between making this workspace and noting it.
+/// The task that each workspace was made for, and the record of it. A workspace that no task has made is a person's.
 ///
-/// The task was cut off, no task has the workspace on record, its branch bears the task's name, and it was made since the
-/// task was begun: what a person made is never taken for one.
-fn begun_for(tasks: &[Task], workspace: &WorkspaceRecord) -> Option<TaskId> {
-    let is_recorded =
-        |task: &Task| task.workspace.as_ref().is_some_and(|record| record.name == workspace.name);
-    if tasks.iter().any(is_recorded) {
-        return None;
+/// A workspace may be that of a task which ended long ago, so all of them are looked through; but page by page, and only
+/// when there is a workspace at all.
+async fn owners(shared: &Shared, there: &[WorkspaceRecord]) -> Result<Vec<(TaskId, WorkspaceRecord)>, Error> {
+    let mut recorded = HashMap::new();
+    let mut begun = HashMap::new();
+    let mut page = TaskPage::new(PageStart::Newest, TASKS_AT_ONCE);
+    loop {
+        let tasks = shared.store.task_page(page.clone()).await?;
+        let Some(first) = tasks.first() else { break };
+        page.start = PageStart::Before(first.id);
+        // The newest task of a workspace counts: a follow-up shares the workspace of the task that it follows.
+        for task in tasks.iter().rev() {
+            for workspace in there {
+                match &task.workspace {
+                    Some(record) if record.name == workspace.name => {
+                        recorded.entry(workspace.name.clone()).or_insert((task.id, record.clone()));
+                    }
+                    _ if is_begun_for(task, workspace) => {
+                        // The oldest of them: the others have a number behind the name.
+                        begun.insert(workspace.name.clone(), (task.id, workspace.clone()));
+                    }
+                    _ => {}
+                }
+            }
+        }
     }
+    let owner = |workspace: &WorkspaceRecord| {
+        recorded.remove(&workspace.name).or_else(|| begun.remove(&workspace.name))
+    };
+    Ok(there.iter().filter_map(owner).collect())
+}
+
+/// Whether the task's owner could have died between making this workspace and noting it.
+///
+/// The task was cut off, the branch bears its name, and the workspace was made since the task was begun: what a person
+/// made is never taken for one.
+fn is_begun_for(task: &Task, workspace: &WorkspaceRecord) -> bool {
     let bears = |name: &str| {
         let leaf = workspace.branch.rsplit('/').next().unwrap_or_default();
         let number = leaf.strip_prefix(name).map(|rest| rest.strip_prefix('-').unwrap_or(rest));
         number.is_some_and(|number| number.chars().all(|digit| digit.is_ascii_digit()))
     };
-    let was_cut_off = |task: &&Task| {
-        let cut_off = task.attempts > 0 && task.result.is_none();
-        // The two clocks are read to different fractions of a second.
-        let since = task.started_at.zip(workspace.made_at).is_some_and(|(begun, made)| begun <= made + SLACK);
-        let short = task.id.short();
-        let issue = task.request.issue.as_deref().map_or_else(String::new, slug);
-        cut_off && since && bears(if issue.is_empty() { &short } else { &issue })
-    };
-    tasks.iter().find(was_cut_off).map(|task| task.id)
-}
-
-fn workspace_of(task: &Task) -> Option<(TaskId, &WorkspaceRecord)> {
-    task.workspace.as_ref().map(|workspace| (task.id, workspace))
+    let cut_off = task.attempts > 0 && task.result.is_none();
+    // The two clocks are read to different fractions of a second.
+    let since = task.started_at.zip(workspace.made_at).is_some_and(|(begun, made)| begun <= made + SLACK);
+    let short = task.id.short();
+    let issue = task.request.issue.as_deref().map_or_else(String::new, slug);
+    cut_off && since && bears(if issue.is_empty() { &short } else { &issue })
 }

@@ -4,6 +4,7 @@ mod attempt;
 mod config;
 mod gate;
 mod handle;
+mod listing;
 mod names;
 mod panics;
 mod recover;

@@ -10,17 +10,14 @@ use crate::control::{
 };
 use crate::error::Error;
 use crate::ids::{Seq, SlotId};
+use crate::mission::listing;
 use crate::mission::shared::{Phase, Shared};
-use crate::model::{Approval, ApprovalStatus, Message, Recipient, TaskStatus};
-use crate::ports::{ApprovalFilter, BoxFuture, Change, TaskFilter};
+use crate::model::{Message, Recipient, TaskStatus};
+use crate::ports::{ApprovalFilter, BoxFuture, Change};
 
 /// How far back an explanation looks in the log, and how many events of the slot it shows.
 const EXPLAIN_BACK: u64 = 5_000;
 const EXPLAIN_EVENTS: usize = 20;
-/// How many questions one answer lists, how many bytes of arguments they may have together, and a settled one alone.
-const MAX_LISTED: usize = 1000;
-const LISTED_BYTES: usize = 8 << 20;
-const SETTLED_BYTES: usize = 4096;
 /// The most bytes of a caller's texts: reasons and notes.
 const MAX_NOTE_BYTES: usize = 16 * 1024;
 
@@ -118,14 +115,14 @@ impl Shared {
         Ok(match request {
             Request::Status => Response::Status(Box::new(self.status().await?)),
             Request::Submit { request } => Response::Submitted(self.submit(*request).await?),
-            Request::Task { id } => Response::Task(Box::new(self.store.task(id).await?)),
-            Request::Tasks { filter } => Response::Tasks(self.store.tasks(filter.into()).await?),
+            Request::Task { id } => Response::Task(Box::new(listing::task(self.store.task(id).await?))),
+            Request::Tasks { filter } => Response::Tasks(listing::tasks(&*self.store, filter.into()).await?),
             Request::Cancel { id, reason } => {
                 self.cancel(id, &bounded(&reason)?).await?;
                 Response::Done
             }
             Request::Retry { id } => Response::Submitted(self.retry(id).await?),
-            Request::Wait { id } => Response::Task(Box::new(self.wait(id).await?)),
+            Request::Wait { id } => Response::Task(Box::new(listing::task(self.wait(id).await?))),
             Request::Slots => Response::Slots(self.store.slots().await?),
             Request::StopSlot { slot } => {
                 self.stop_slot(&slot, caller).await?;
@@ -133,7 +130,7 @@ impl Shared {
             }
             Request::Approvals { all } => {
                 let filter = if all { ApprovalFilter::All } else { ApprovalFilter::Pending };
-                Response::Approvals(fit(self.store.approvals(filter).await?))
+                Response::Approvals(listing::approvals(self.store.approvals(filter).await?))
             }
             Request::Settle { approval, approve, note } => {
                 let note = note.as_deref().map(bounded).transpose()?;
@@ -145,7 +142,7 @@ impl Shared {
             }
             Request::Explain { slot } => Response::Explanation(Box::new(self.explain(&slot).await?)),
             Request::SendMessage { to, text } => Response::Sent(self.send(None, to, text).await?),
-            Request::Messages { limit } => Response::Messages(self.store.messages(limit.min(10_000)).await?),
+            Request::Messages { limit } => Response::Messages(listing::messages(&*self.store, limit).await?),
             Request::Shutdown { drain } => {
                 if !drain {
                     self.set_closing(&format!("shut down by {caller}"));
@@ -162,14 +159,14 @@ impl Shared {
         let mut status = MissionStatus::new(&self.config.root, self.since);
         status.newest = *self.store.newest().borrow();
         let mut counts = TaskCounts::default();
-        for task in self.store.tasks(TaskFilter::default()).await? {
-            *match task.status {
+        for (status, count) in self.store.task_counts().await? {
+            *match status {
                 TaskStatus::Queued => &mut counts.queued,
                 TaskStatus::Running => &mut counts.running,
                 TaskStatus::Done => &mut counts.done,
                 TaskStatus::Failed => &mut counts.failed,
                 TaskStatus::Cancelled => &mut counts.cancelled,
-            } += 1;
+            } += count;
         }
         status.tasks = counts;
         let slots = self.store.slots().await?;
@@ -231,25 +228,6 @@ impl Shared {
         self.apply(Change::SendMessage { message: Box::new(message) }).await?;
         Ok(id)
     }
-}
-
-/// Keeps a listing of questions within what one answer can hold: the newest, and the arguments of settled ones, or of
-/// what is over the budget, cut. The whole call stays in the store.
-fn fit(mut approvals: Vec<Approval>) -> Vec<Approval> {
-    let surplus = approvals.len().saturating_sub(MAX_LISTED);
-    approvals.drain(..surplus);
-    let mut budget = LISTED_BYTES;
-    for approval in &mut approvals {
-        let text = approval.call.input.to_string();
-        let pending = approval.status == ApprovalStatus::Pending;
-        let most = if pending { budget } else { budget.min(SETTLED_BYTES) };
-        if text.len() > most {
-            let head = missiond_process::text::truncate(&text, SETTLED_BYTES.min(most));
-            approval.call.input = serde_json::json!({ "cut": format!("{head}…") });
-        }
-        budget = budget.saturating_sub(text.len().min(most));
-    }
-    approvals
 }
 
 fn bounded(text: &str) -> Result<String, Error> {

@@ -149,6 +149,29 @@ async fn calls_without_a_verdict_are_found_in_every_guise() {
     mission.shutdown("over").await.unwrap();
 }
 
+/// The result is no licence: what is called after it is matched with the verdicts too, up to the last line of an agent
+/// that had to be killed.
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_after_the_result_are_found() {
+    let stage = Stage::new();
+    let mission = stage.shell(3).await;
+    let after = "begin; finish; call c1 Bash 'rm late'; returned c1 false; exit 0";
+    let unreported = "begin; finish; call c1 Bash 'rm late'; exit 0";
+    // It goes on after its result, and calls the tool when the signal to end comes.
+    let drained = "trap \"call c1 Bash 'rm late'; returned c1 false; exit 0\" INT TERM; begin; finish; \
+         while :; do sleep 0.1; done";
+    let ids =
+        [submit(&mission, after).await, submit(&mission, unreported).await, submit(&mission, drained).await];
+    for id in ids {
+        let task = wait(&mission, id).await;
+        assert_eq!(task.status, TaskStatus::Failed, "{task:?}");
+        assert!(task.reason.as_deref().unwrap().contains("policy bypassed: Bash `rm late`"), "{task:?}");
+        assert_eq!(task.result.unwrap().cause, Some(missiond_core::Cause::PolicyBypassed));
+    }
+    stage.no_process_is_left().await;
+    mission.shutdown("over").await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gate_that_panics_or_hangs_is_a_no() {
     use std::sync::Arc;

@@ -1,5 +1,7 @@
 //! Missions on real repositories with real processes.
 
+mod actor;
+mod bounds;
 mod disk;
 mod ends;
 mod gate;

@@ -5,13 +5,18 @@
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
+use std::time::Duration;
+
+use missiond_core::Recipient;
+use missiond_core::control::gate::ask;
+use missiond_core::control::{GateRequest, GateResponse};
 
 /// The test that the program is started as.
 const ENTRY: &str = "mission::program::a_hook_that_is_called_wrongly_blocks";
 /// Its arguments, a line each.
 const ARGUMENTS: &str = "MISSIOND_TEST_PROGRAM";
 
-/// Writes a script that starts this program as `part`: `hook` or `scripted`.
+/// Writes a script that starts this program as `part`: `hook`, `scripted` or `messages`.
 pub(super) fn write(directory: &Path, part: &str) -> OsString {
     let program = std::env::current_exe().unwrap();
     let path = directory.join(part);
@@ -45,9 +50,24 @@ fn play(arguments: &[String]) -> ! {
     let (part, rest) = arguments.split_first().unwrap();
     let code = match part.as_str() {
         "hook" => missiond_core::hook::main(rest),
+        "messages" => messages(rest),
         "scripted" => missiond_core::scripted::main(rest.iter().cloned()),
         other => panic!("this program has no part {other}"),
     };
     let code = (0..=u8::MAX).find(|number| ExitCode::from(*number) == code).unwrap();
     std::process::exit(i32::from(code));
+}
+
+/// Sends so many messages over a gate, and prints what becomes of each.
+#[allow(clippy::print_stdout, reason = "a program of the tests, whose output is read")]
+fn messages(arguments: &[String]) -> ExitCode {
+    let [gate, count] = arguments else { panic!("a gate and a number are needed: {arguments:?}") };
+    for number in 0..count.parse::<u32>().unwrap() {
+        let request = GateRequest::Send { to: Recipient::Everyone, text: number.to_string() };
+        match ask(Path::new(gate), &request, Duration::from_secs(30)).unwrap() {
+            GateResponse::Ok => println!("sent"),
+            other => println!("{other:?}"),
+        }
+    }
+    ExitCode::SUCCESS
 }

@@ -70,6 +70,7 @@ mod commit;
 mod error;
 mod exclude;
 mod inspect;
+mod locate;
 mod lock;
 mod merge;
 mod names;
@@ -87,6 +88,7 @@ mod worktrees;
 pub use crate::access::AccessPaths;
 pub use crate::error::{Error, ErrorKind, Result};
 pub use crate::inspect::{AheadBehind, Change, ChangeKind, DiffText, Status};
+pub use crate::locate::locate;
 pub use crate::merge::{
     Blob, CheckedOut, CheckoutBlock, Conflict, MergeOptions, MergeOutcome, MergePreview, MergeStrategy,
 };

@@ -67,7 +67,7 @@ pub(crate) fn belongs_to(dir: &Path, admin_dir: &Path) -> bool {
 }
 
 /// Returns what the directory's `.git` file points to.
-fn linked_to(dir: &Path) -> Option<PathBuf> {
+pub(crate) fn linked_to(dir: &Path) -> Option<PathBuf> {
     let text = read_small(&dir.join(".git"))?;
     let target = text.strip_prefix(b"gitdir: ")?;
     // Relative with `worktree.useRelativePaths`.
@@ -76,7 +76,7 @@ fn linked_to(dir: &Path) -> Option<PathBuf> {
 }
 
 /// Whether the administrative directory is that of the worktree `dir`.
-fn leads_back(admin_dir: &Path, dir: &Path) -> bool {
+pub(crate) fn leads_back(admin_dir: &Path, dir: &Path) -> bool {
     let Some(text) = read_small(&admin_dir.join("gitdir")) else { return false };
     let link = admin_dir.join(OsString::from_vec(text.strip_suffix(b"\n").unwrap_or(&text).to_owned()));
     let real = |path: &Path| fs::canonicalize(path).ok();

@@ -5,6 +5,7 @@ mod commit;
 mod crash;
 mod discover;
 mod inspect;
+mod locate;
 mod merge;
 mod names;
 mod remove;

@@ -13,12 +13,12 @@ use std::time::Duration;
 use missiond_policy::hook::{Answer, EventName, HookEvent, HookLimits, Outcome, run};
 use serde_json::json;
 
-use crate::adapters::{GitWorkspaces, to_policy};
+use crate::adapters::to_policy;
 use crate::control::{GateRequest, GateResponse, gate, inside_slot};
 use crate::error::chain;
 use crate::model::{ToolCall, Verdict};
 use crate::ports::Seat;
-use crate::project::{Project, ProjectOptions};
+use crate::project::{ProjectOptions, policy_at, root_of};
 
 /// How long the answer to a report is waited for: nobody needs it, and an agent must not wait for us.
 const REPORT_PATIENCE: Duration = Duration::from_secs(2);
@@ -185,13 +185,13 @@ fn judge(event: &HookEvent, named: Option<&Path>) -> Result<Outcome, String> {
         let verdict = Verdict::deny(format!("this runs inside slot {slot}, whose hook asks the mission"));
         return Ok(Outcome::Verdict(to_policy(&verdict)));
     }
-    let project = Project::discover(named.unwrap_or(&call.cwd), &ProjectOptions::of_person())
-        .map_err(|error| chain(&error))?;
+    let (root, gate) =
+        policy_at(named.unwrap_or(&call.cwd), &ProjectOptions::of_person()).map_err(|error| chain(&error))?;
     let workspace = match named {
-        Some(_) if !belongs_to(&call.cwd, &project) => project.root().to_owned(),
-        _ => workspace_of(&call.cwd, project.root()),
+        // What a foreign repository says of itself counts for nothing.
+        Some(_) if root_of(&call.cwd).ok().as_ref() != Some(&root) => root.clone(),
+        _ => workspace_of(&call.cwd, &root),
     };
-    let gate = project.gate().map_err(|error| chain(&error))?;
     let word = |text: &str| text.parse().map_err(|error| format!("{error}"));
     let seat = Seat::new(
         word("none")?,
@@ -199,15 +199,10 @@ fn judge(event: &HookEvent, named: Option<&Path>) -> Result<Outcome, String> {
         "claude".parse().map_err(|error| format!("{error}"))?,
         crate::ids::TaskId::generate(),
         workspace,
-        project.root().to_owned(),
+        root,
     );
     let call = ToolCall::new(call.id.unwrap_or_default(), call.tool, call.input, call.cwd);
     Ok(Outcome::Verdict(to_policy(&gate.judge_blocking(&call, &seat))))
-}
-
-/// Whether a directory lies in a worktree of the project: what a foreign one says of itself counts for nothing.
-fn belongs_to(directory: &Path, project: &Project) -> bool {
-    GitWorkspaces::discover(directory).is_ok_and(|found| found.root() == project.root())
 }
 
 /// The worktree that a directory lies in: the nearest one above it with a `.git`.

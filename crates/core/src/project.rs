@@ -58,21 +58,8 @@ impl Project {
     /// When the directory lies in no repository, or the configuration or an agent file cannot be used.
     pub fn discover(from: &Path, options: &ProjectOptions) -> Result<Self, Error> {
         let workspaces = GitWorkspaces::discover(from)?;
-        let root = workspaces.root().to_owned();
-        let paths = ProjectPaths::new(&root)?;
-        let directory = paths.state_dir();
-        let environment = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .filter(|(name, _)| name.starts_with("MISSIOND_"))
-            .collect();
-        let config = Config::load(&Sources {
-            user_file: options.user_file.clone(),
-            project_file: Some(directory.join("config.toml")),
-            environment,
-            overrides: options.overrides.clone(),
-        })?;
-        let settings = Settings::from_config(&config, &root, &|name| std::env::var(name).ok())?;
-        let profiles = Profiles::load(&directory.join("agents"))?;
+        let (paths, config, settings) = read(workspaces.root(), options)?;
+        let profiles = Profiles::load(&paths.state_dir().join("agents"))?;
         Ok(Self { paths, config, settings, profiles, workspaces })
     }
 
@@ -117,4 +104,46 @@ impl Project {
         };
         MissionConfig::new(self.root().to_owned(), self.settings.clone(), self.profiles.clone(), ports)
     }
+}
+
+/// The root of the project that a directory lies in, and the policy in force there: all that it takes to judge a call
+/// where there is no mission. Blocks while it reads, and starts `git` only where the layout of the repository leaves a
+/// doubt.
+///
+/// # Errors
+///
+/// As [`Project::discover`], but for the agents' files, and as [`Project::gate`].
+pub fn policy_at(from: &Path, options: &ProjectOptions) -> Result<(PathBuf, PolicyGate), Error> {
+    let root = root_of(from)?;
+    let (paths, config, settings) = read(&root, options)?;
+    let gate = PolicyGate::load(&paths, &settings, &config)?;
+    Ok((root, gate))
+}
+
+/// The root of the project that a directory lies in. Blocks as [`policy_at`] does.
+///
+/// # Errors
+///
+/// When the directory lies in no repository that can be used.
+pub fn root_of(from: &Path) -> Result<PathBuf, Error> {
+    match missiond_git::locate(from) {
+        Some(root) => Ok(root),
+        None => Ok(GitWorkspaces::discover(from)?.root().to_owned()),
+    }
+}
+
+fn read(root: &Path, options: &ProjectOptions) -> Result<(ProjectPaths, Config, Settings), Error> {
+    let paths = ProjectPaths::new(root)?;
+    let environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, _)| name.starts_with("MISSIOND_"))
+        .collect();
+    let config = Config::load(&Sources {
+        user_file: options.user_file.clone(),
+        project_file: Some(paths.state_dir().join("config.toml")),
+        environment,
+        overrides: options.overrides.clone(),
+    })?;
+    let settings = Settings::from_config(&config, root, &|name| std::env::var(name).ok())?;
+    Ok((paths, config, settings))
 }

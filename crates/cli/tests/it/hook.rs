@@ -57,7 +57,7 @@ fn hook_judges_by_itself_without_a_mission() {
 #[test]
 fn named_project_judges_instead_of_that_of_the_call() {
     let scene = Scene::new();
-    let (strict, elsewhere) = (Repo::with_commit().unwrap(), Repo::with_commit().unwrap());
+    let strict = Repo::with_commit().unwrap();
     strict.write(".missiond/config.toml", "[security]\ndefault_policy = \"read-only\"\n").unwrap();
     let named = strict.path().to_str().unwrap();
     let touch = "touch new.txt";

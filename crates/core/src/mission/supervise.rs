@@ -189,6 +189,11 @@ async fn lease(
     else {
         return Ok(());
     };
+    if shared.live().contains_key(&task) {
+        // Somebody took it from an attempt of ours, which has not noticed yet or is being ended. The two must not be at
+        // work at once; the end of the first one wakes the scheduler.
+        return Ok(());
+    }
     let at = shared.now();
     let until = at.checked_add(shared.config.lease).unwrap_or(at);
     let applied = shared.apply(Change::LeaseTask { task, slot: slot.id.clone(), at, until }).await?;

@@ -1,12 +1,11 @@
 //! The log and the state behind it, as a reader meets them.
 
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
 
 use missiond_core::control::ProjectPaths;
 use missiond_core::{EventBody, Mission, Seq};
 
-use super::support::{PATIENCE, Stage, event, log, run_done, submit};
+use super::support::{PATIENCE, Stage, event, log, run_done};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn c15_a_slow_reader_misses_nothing_and_can_come_back() {
@@ -83,47 +82,4 @@ async fn refused_callers_are_counted_rather_than_listed() {
     let events = log(&mission).await;
     assert_eq!(events.iter().filter(|event| refused(&event.body)).count(), 2);
     mission.shutdown("over").await.unwrap();
-}
-
-/// The machine slept, or its clock was set: an attempt that goes on keeps its task.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_leap_of_the_clock_takes_no_task_from_a_live_agent() {
-    use std::sync::Arc;
-    let stage = Stage::new();
-    let clock = Arc::new(LeapingClock::default());
-    let mut config = stage.config("shell", 1);
-    config.ports.clock = clock.clone();
-    let mission = Mission::open(config).await.unwrap();
-    let prompt = format!("begin; : > {}; await {}; finish", stage.quoted("there"), stage.quoted("go"));
-    let id = submit(&mission, prompt).await;
-    stage.signed("there").await;
-    clock.leap(Duration::from_secs(3600));
-    // Something else wakes the scheduler, which sees a lease that ended long ago.
-    let other = submit(&mission, "begin; finish").await;
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    stage.make_sign("go");
-    let task = super::support::wait(&mission, id).await;
-    assert_eq!((task.status, task.attempts), (missiond_core::TaskStatus::Done, 1), "{task:?}");
-    super::support::wait(&mission, other).await;
-    mission.shutdown("over").await.unwrap();
-}
-
-#[derive(Debug, Default)]
-struct LeapingClock(std::sync::atomic::AtomicU64);
-
-impl LeapingClock {
-    fn leap(&self, by: Duration) {
-        self.0.fetch_add(by.as_secs(), std::sync::atomic::Ordering::SeqCst);
-    }
-}
-
-impl missiond_core::ports::Clock for LeapingClock {
-    fn now(&self) -> jiff::Timestamp {
-        let ahead = self.0.load(std::sync::atomic::Ordering::SeqCst);
-        jiff::Timestamp::now() + jiff::SignedDuration::from_secs(i64::try_from(ahead).unwrap())
-    }
-
-    fn sleep(&self, duration: Duration) -> missiond_core::ports::BoxFuture<'static, ()> {
-        Box::pin(tokio::time::sleep(duration))
-    }
 }

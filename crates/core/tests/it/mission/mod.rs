@@ -5,6 +5,7 @@ mod bounds;
 mod disk;
 mod ends;
 mod gate;
+mod lease;
 mod log;
 mod program;
 mod pty;

@@ -1,6 +1,5 @@
 //! Which task runs when, and where.
 
-use jiff::{SignedDuration, Timestamp};
 use missiond_core::{Error, EventBody, Mission, NewTask, SlotConfig, TaskStatus};
 
 use super::support::{Stage, leased, log, run_done, statuses, submit, wait};
@@ -121,34 +120,6 @@ async fn dependencies_come_first_and_their_failure_is_passed_on() {
         assert_eq!((task.status, task.attempts), (TaskStatus::Failed, 0));
         assert!(task.reason.unwrap().contains(&cause.to_string()));
     }
-    mission.shutdown("over").await.unwrap();
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_deadline_ends_a_task_wherever_it_stands() {
-    let stage = Stage::new();
-    let mission = stage.shell(1).await;
-    let soon = || Some(Timestamp::now() + SignedDuration::from_secs(2));
-    let mut request = NewTask::new(format!("begin; await {}; finish", stage.quoted("never")));
-    request.deadline = soon();
-    let running = mission.submit(request).await.unwrap();
-    leased(&mission, running).await;
-    let mut request = NewTask::new("begin; finish");
-    request.deadline = soon();
-    let queued = mission.submit(request).await.unwrap();
-    let running = wait(&mission, running).await;
-    assert_eq!(running.status, TaskStatus::Failed);
-    assert!(running.reason.unwrap().contains("deadline"));
-    let queued = wait(&mission, queued).await;
-    assert!(queued.status == TaskStatus::Failed || queued.status == TaskStatus::Done, "{queued:?}");
-    stage.no_process_is_left().await;
-    run_done(&mission, "begin; finish").await;
-
-    // Tried again, it is not held to a deadline that has passed.
-    let again = mission.retry(running.id).await.unwrap();
-    leased(&mission, again).await;
-    stage.make_sign("never");
-    assert_eq!(wait(&mission, again).await.status, TaskStatus::Done);
     mission.shutdown("over").await.unwrap();
 }
 

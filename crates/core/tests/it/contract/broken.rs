@@ -21,7 +21,7 @@ use missiond_process::SpawnSpec;
 use super::{driver, gate_and_seat, place};
 
 /// Runs a suite that has to fail, and wants the broken guarantee in its panic.
-async fn caught(suite: impl Future<Output = ()> + Send + 'static, guarantee: &str) {
+pub(super) async fn caught(suite: impl Future<Output = ()> + Send + 'static, guarantee: &str) {
     let Err(error) = tokio::spawn(suite).await else { panic!("nothing was caught: {guarantee}") };
     let panic = error.into_panic();
     let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());

@@ -2,6 +2,7 @@
 
 mod broken;
 mod driver;
+mod store;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -40,6 +40,20 @@ fn unusable_files_are_configuration_errors() {
 }
 
 #[test]
+fn misspelt_environment_variable_is_a_configuration_error() {
+    let scene = Scene::new();
+    let run = |name: &str, args: &[&str]| {
+        let mut command = scene.command(args);
+        command.env(name, "10m");
+        finish(command)
+    };
+    run("MISSIOND_AGENT_TURN_TIMEUOT", &["status"])
+        .assert(3, &["did you mean `MISSIOND_AGENT_TURN_TIMEOUT`?"]);
+    run("MISSIOND_AGENT_TURN_TIMEOUT", &["status"]).assert(0, &[]);
+    run("MISSIOND_LOG", &["status"]).assert(0, &[]);
+}
+
+#[test]
 fn values_are_set_read_and_traced() {
     let scene = Scene::configured("# ours\n[agent]\nturn_timeout = \"5m\" # short\n");
     assert_eq!(scene.ok(&["config", "get", "agent.turn_timeout"]), "5m\n");

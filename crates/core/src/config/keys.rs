@@ -143,12 +143,21 @@ pub(super) fn find(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.name == name)
 }
 
-/// The known name that is most like an unknown one, if any is like it.
+/// The known name that an unknown one must have been meant to be: one that is a few letters away, or the same key of
+/// another section. A guess that is likely to be wrong is worse than none.
 pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let lower = name.to_lowercase();
+    let leaf = |name: &'a str| name.rsplit_once('.').map(|(_, leaf)| leaf);
+    let distance = |candidate: &'a str| {
+        let elsewhere =
+            leaf(candidate).is_some_and(|leaf| lower.rsplit_once('.').is_some_and(|(_, own)| own == leaf));
+        let letters = strsim::damerau_levenshtein(&lower, &candidate.to_lowercase());
+        if elsewhere { letters.min(1) } else { letters }
+    };
     known
-        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
-        .filter(|(likeness, _)| *likeness > 0.8)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|candidate| (distance(candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= (candidate.len() / 4).clamp(1, 4))
+        .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }
 

@@ -14,6 +14,13 @@ const MAX_FILE_BYTES: u64 = 1 << 20;
 /// The most slots that may be configured.
 const MAX_SLOTS: usize = 500;
 
+/// What the environment variables of ours begin with.
+const VARIABLES: &str = "MISSIOND_";
+/// Those that set no key: the log's filter, and what agents are told.
+const OTHER_VARIABLES: [&str; 3] = ["MISSIOND_LOG", "MISSIOND_SESSION", "MISSIOND_SHARED_DIRECTORY"];
+/// What programs that test missiond may use for themselves.
+const TEST_VARIABLES: &str = "MISSIOND_TEST_";
+
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -58,7 +65,8 @@ pub struct Sources {
     pub user_file: Option<PathBuf>,
     /// The project's file; need not exist.
     pub project_file: Option<PathBuf>,
-    /// Environment variables; those that begin with `MISSIOND_` and name a key count.
+    /// Environment variables. Each that begins with `MISSIOND_` must name a key, but for those that mean something else
+    /// (`MISSIOND_LOG`, `MISSIOND_SESSION`, `MISSIOND_SHARED_DIRECTORY`, `MISSIOND_TEST_…`); the rest is ignored.
     pub environment: Vec<(String, String)>,
     /// Overrides by dotted name.
     pub overrides: Vec<(String, String)>,
@@ -104,6 +112,17 @@ pub enum ConfigError {
         /// A known key that is like it.
         nearest: Option<&'static str>,
     },
+    /// An environment variable sets no key.
+    #[error(
+        "the environment variable `{variable}` sets no key{}; unset it (`missiond config show` lists the keys)",
+        .nearest.as_ref().map(|near| format!(", did you mean `{near}`?")).unwrap_or_default()
+    )]
+    UnknownVariable {
+        /// The variable.
+        variable: String,
+        /// A known one that is like it.
+        nearest: Option<String>,
+    },
     /// A value does not fit its key.
     #[error("{origin}: `{key}` must be {expected}, and is {found}")]
     BadValue {
@@ -148,7 +167,8 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// When a file that is there cannot be read or is malformed, a key is unknown, or a value does not fit.
+    /// When a file that is there cannot be read or is malformed, a key or a variable of ours is unknown, or a value does
+    /// not fit.
     pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
         let mut config = Self { entries: BTreeMap::new(), slots: Vec::new(), policy: None };
         for key in KEYS {
@@ -165,8 +185,7 @@ impl Config {
             config.merge_file(path, Origin::Project(path.clone()))?;
         }
         for (name, text) in &sources.environment {
-            let found = KEYS.iter().find(|key| variable_name(key.name) == *name);
-            if let Some(key) = found {
+            if let Some(key) = key_of_variable(name)? {
                 config.merge_text(key.name, text, Origin::Environment(name.clone()))?;
             }
         }
@@ -253,9 +272,25 @@ impl Config {
     }
 }
 
+/// The key that an environment variable sets; `None` when it is not meant for the configuration.
+fn key_of_variable(name: &str) -> Result<Option<&'static keys::Key>, ConfigError> {
+    let ours = name.starts_with(VARIABLES) && !name.starts_with(TEST_VARIABLES);
+    if !ours || OTHER_VARIABLES.contains(&name) {
+        return Ok(None);
+    }
+    let variables: Vec<String> = KEYS.iter().map(|key| variable_name(key.name)).collect();
+    match variables.iter().position(|variable| variable == name) {
+        Some(index) => Ok(Some(&KEYS[index])),
+        None => Err(ConfigError::UnknownVariable {
+            variable: crate::text::escape_line(name),
+            nearest: keys::nearest(name, variables.iter().map(String::as_str)).map(str::to_owned),
+        }),
+    }
+}
+
 /// The environment variable that sets a key.
 fn variable_name(key: &str) -> String {
-    format!("MISSIOND_{}", key.replace('.', "_").to_ascii_uppercase())
+    format!("{VARIABLES}{}", key.replace('.', "_").to_ascii_uppercase())
 }
 
 fn known(name: &str, origin: &Origin) -> Result<&'static keys::Key, ConfigError> {

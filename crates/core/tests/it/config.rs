@@ -83,6 +83,54 @@ fn what_does_not_fit_is_refused_with_its_place_and_a_remedy() {
 }
 
 #[test]
+fn what_is_meant_is_guessed_only_from_what_is_close() {
+    let check = |name: &str, near: Option<&str>| {
+        let overrides = vec![(name.to_owned(), "x".to_owned())];
+        let error = Config::load(&Sources { overrides, ..Sources::default() }).expect_err(name).to_string();
+        match near {
+            Some(near) => assert!(error.contains(&format!("did you mean `{near}`?")), "{name}: {error}"),
+            None => assert!(!error.contains("did you mean"), "{name}: {error}"),
+        }
+    };
+    check("agent.turn_timeuot", Some("agent.turn_timeout"));
+    check("agent.turntimeout", Some("agent.turn_timeout"));
+    check("core.turn_timeout", Some("agent.turn_timeout"));
+    check("Core.Max_Concurrent_Agents", Some("core.max_concurrent_agents"));
+    check("slots", Some("slot"));
+    for name in ["core.nope", "core.x", "agent.name", "x", "", "security", "github.owner"] {
+        check(name, None);
+    }
+}
+
+#[test]
+fn misspelt_environment_variable_is_refused() {
+    let load = |name: &str| {
+        let environment = vec![(name.to_owned(), "10m".to_owned())];
+        Config::load(&Sources { environment, ..Sources::default() }).map_err(|error| chain(&error))
+    };
+    let check = |name: &str, said: &str| {
+        let error = load(name).expect_err(name);
+        assert!(error.contains(name) && error.contains(said), "{name}: {error}");
+    };
+    check("MISSIOND_AGENT_TURN_TIMEUOT", "did you mean `MISSIOND_AGENT_TURN_TIMEOUT`?");
+    check("MISSIOND_TURN_TIMEOUT", "sets no key; unset it");
+    check("MISSIOND_NOPE", "sets no key; unset it");
+    check("MISSIOND_", "sets no key; unset it");
+    check("MISSIOND_SESSIONS", "sets no key; unset it");
+    // What is no key of ours, and what nobody means for us.
+    for name in [
+        "MISSIOND_LOG",
+        "MISSIOND_SESSION",
+        "MISSIOND_SHARED_DIRECTORY",
+        "MISSIOND_TEST_X",
+        "MISSION_X",
+        "missiond_x",
+    ] {
+        load(name).unwrap();
+    }
+}
+
+#[test]
 fn paths_are_expanded_and_an_unset_variable_is_named() {
     let settings = |text: &str| {
         let (_directory, sources) = project(&format!("[worktree]\nbase_path = \"{text}\"\n"));

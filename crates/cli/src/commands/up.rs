@@ -81,7 +81,7 @@ impl Up {
     async fn detach(&self, project: &Project) -> anyhow::Result<Exit> {
         // What can be wrong is said here, where somebody reads it.
         project.mission_config()?;
-        project.paths.prepare().map_err(Error::from)?;
+        project.paths.prepare_state().map_err(Error::from)?;
         let log = project.paths.logs_dir().join("up.log");
         let before = std::fs::metadata(&log).map_or(0, |metadata| metadata.len());
         let mut child = self.spawn(&log)?;

@@ -1,6 +1,7 @@
 //! `demo`.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use missiond_testkit::repo::git_in;
 
@@ -42,6 +43,12 @@ fn demo_tells_the_whole_story_and_leaves_nothing() {
     assert!(!outcome.all().contains('\u{1b}'), "no escape sequence in a pipe: {}", outcome.all());
     assert_eq!(working_below(&scratch), Vec::<u32>::new(), "no process is left");
     assert_eq!(fs::read_dir(&scratch).unwrap().count(), 0, "the scratch repository is removed");
+    // Without a runtime directory of the person's its sockets were below /tmp, among those of other tests.
+    let shared = format!("/tmp/missiond-{}", rustix::process::geteuid().as_raw());
+    for directory in fs::read_dir(shared).unwrap() {
+        let project = fs::read_to_string(directory.unwrap().path().join("project")).unwrap_or_default();
+        assert!(!Path::new(&project).starts_with(&scratch), "its sockets' directory is left: {project}");
+    }
 }
 
 #[test]
@@ -59,6 +66,7 @@ fn demo_keeps_its_repository_when_asked() {
     for file in ["poem.txt", "CLEANUP.md", "CHANGES.md"] {
         assert!(files.lines().any(|line| line == file), "{file}: {files}");
     }
+    assert_eq!(scene.socket_directories(), Vec::<PathBuf>::new());
     assert_eq!(git_in(&kept, &["worktree", "list"]).unwrap().lines().count(), 1, "only the main worktree");
     // The approved call really ran.
     let pushed = git_in(&kept, &["ls-remote", "--heads", "origin"]).unwrap();

@@ -135,7 +135,14 @@ impl Scene {
         listed.lines().filter_map(|line| line.strip_prefix("worktree ")).skip(1).map(str::to_owned).collect()
     }
 
+    /// The directories of sockets that are there.
+    pub(crate) fn socket_directories(&self) -> Vec<PathBuf> {
+        let directories = fs::read_dir(self.runtime.join("missiond"));
+        directories.map(|all| all.map(|entry| entry.unwrap().path()).collect()).unwrap_or_default()
+    }
+
     pub(crate) fn assert_nothing_left(&self) {
+        assert_eq!(self.socket_directories(), Vec::<PathBuf>::new(), "no directory of sockets is left");
         let left = self.worktrees();
         assert_eq!(left, Vec::<String>::new(), "no worktree is left: {}", self.run(&["events"]).out);
         wait_until(Duration::from_secs(5), "no process is left", || {

@@ -52,12 +52,16 @@ fn mission_in_the_background_has_no_tie_to_its_starter() {
     assert_eq!(fields[4], "0", "it has no controlling terminal");
     let log = scene.repo.path().join(".missiond/logs/up.log");
     assert!(fs::read_to_string(log).unwrap().contains("mission running"));
+    assert_eq!(scene.socket_directories().len(), 1);
+    drop(up);
+    scene.assert_nothing_left();
 }
 
 #[test]
 fn failure_in_the_background_is_said_in_the_foreground() {
     let scene = Scene::configured("[[slot]]\nid = \"one\"\nagent = \"unheard-of\"\n");
     scene.run(&["up", "--detach"]).assert(6, &["no agent kind `unheard-of`", "up.log"]);
+    scene.assert_nothing_left();
 }
 
 #[test]

@@ -19,6 +19,9 @@ const POLL: Duration = Duration::from_millis(10);
 const MAX_RECORD_BYTES: u64 = 16 * 1024;
 
 /// Holds the project. Released when dropped, and by the kernel when the process ends in any way.
+///
+/// With it comes the directory of the sockets, which is removed when the value is dropped; what an owner leaves that was
+/// killed, the next one removes.
 #[derive(Debug)]
 pub struct OwnerLock {
     file: File,
@@ -36,7 +39,7 @@ impl OwnerLock {
     /// [`LockError::Owned`] when another process holds it to the end; [`LockError::Paths`] or [`LockError::Io`] when the
     /// directories or the file cannot be used.
     pub fn acquire(paths: &ProjectPaths, wait: Duration) -> Result<Self, LockError> {
-        paths.prepare()?;
+        paths.prepare_state()?;
         let path = paths.owner_lock();
         let fail = |source| LockError::Io { path: path.clone(), source };
         let deadline = Instant::now() + wait.max(LEAST_WAIT);
@@ -45,6 +48,9 @@ impl OwnerLock {
             match file.try_lock() {
                 // Whoever removed the file meanwhile let the next one lock another: ours would be worth nothing.
                 Ok(()) if is_still(&file, &path) => {
+                    // Only now: the owner before us took the directory of the sockets away while it had the lock. And
+                    // before the record, since whoever reads that looks there.
+                    paths.prepare_runtime()?;
                     let holder = Holder::of_this_process(paths);
                     write_record(&mut file, &holder).map_err(fail)?;
                     return Ok(Self { file, paths: paths.clone(), holder });
@@ -92,6 +98,12 @@ impl OwnerLock {
 
 impl Drop for OwnerLock {
     fn drop(&mut self) {
+        // When somebody has removed the lock file, the directory may be another owner's by now.
+        if is_still(&self.file, &self.paths.owner_lock())
+            && let Err(error) = self.paths.remove_runtime()
+        {
+            tracing::debug!(%error, "the directory of the sockets was not removed");
+        }
         // A record that is left behind does no harm: without the lock nobody believes it.
         if let Err(error) = self.file.set_len(0).and_then(|()| self.file.unlock()) {
             tracing::debug!(%error, "the owner's record was not removed");

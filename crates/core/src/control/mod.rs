@@ -27,6 +27,7 @@ mod client;
 mod lock;
 mod paths;
 mod private;
+mod runtime;
 mod server;
 
 pub use authority::{Authority, Caller, Refusal, SessionGuard, Sessions, inside_slot};

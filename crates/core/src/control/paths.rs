@@ -14,7 +14,7 @@ use crate::ids::SlotId;
 pub(super) const MAX_SOCKET_PATH_BYTES: usize = 107;
 
 const STATE: &str = ".missiond";
-const CONTROL: &str = "control.sock";
+pub(super) const CONTROL: &str = "control.sock";
 /// `/gate-` + 16 hexadecimal digits + `.sock`, the longest name that we put into the runtime directory.
 const LONGEST_SOCKET_NAME_BYTES: usize = "/gate-0123456789abcdef.sock".len();
 
@@ -26,7 +26,7 @@ pub struct ProjectPaths {
     root: PathBuf,
     hash: u128,
     /// Directories that must be private, outermost first; the last one holds the sockets.
-    runtime: Vec<PathBuf>,
+    pub(super) runtime: Vec<PathBuf>,
 }
 
 impl ProjectPaths {
@@ -136,11 +136,23 @@ impl ProjectPaths {
 
     /// Makes the state directory, `slots` and `logs` in it, and the private directory of the sockets.
     ///
+    /// The latter is the owner's to remove: without the [`OwnerLock`](crate::control::OwnerLock) it may go at any time.
+    ///
     /// # Errors
     ///
     /// [`PathsError`] when one cannot be made, or when one that must be private is a symlink, somebody else's, or open to
     /// others; such a directory is left as it is.
     pub fn prepare(&self) -> Result<(), PathsError> {
+        self.prepare_state()?;
+        self.prepare_runtime()
+    }
+
+    /// Makes the state directory, and `slots` and `logs` in it.
+    ///
+    /// # Errors
+    ///
+    /// As [`ProjectPaths::prepare`].
+    pub fn prepare_state(&self) -> Result<(), PathsError> {
         // `.missiond` may have been checked out with committed configuration in it, so its mode is the person's business.
         let state = self.state_dir();
         match private::make(&state) {
@@ -148,29 +160,7 @@ impl ProjectPaths {
             Err(error) => return Err(error),
         }
         private::make(&state.join("slots"))?;
-        private::make(&self.logs_dir())?;
-        for directory in &self.runtime {
-            private::make(directory)?;
-        }
-        self.claim_runtime_dir()
-    }
-
-    /// Checks, without making anything, that the directory of the sockets is private; `false` when it is not there.
-    ///
-    /// # Errors
-    ///
-    /// [`PathsError`] as for [`ProjectPaths::prepare`].
-    pub fn check_runtime_dir(&self) -> Result<bool, PathsError> {
-        for directory in &self.runtime {
-            match private::check(directory) {
-                Ok(()) => {}
-                Err(PathsError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                    return Ok(false);
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(true)
+        private::make(&self.logs_dir())
     }
 
     /// Writes a file that only we may read (0600) into the slot's private directory, and returns its path. It is
@@ -191,23 +181,6 @@ impl ProjectPaths {
     pub(super) fn with_runtime_dir(&self, directory: &Path) -> Self {
         let runtime = directory.parent().into_iter().chain([directory]).map(Path::to_owned).collect();
         Self { root: self.root.clone(), hash: self.hash, runtime }
-    }
-
-    /// Notes whose directory this is: two roots with one hash must not share their sockets, and a person who looks into
-    /// the directory wants to know.
-    fn claim_runtime_dir(&self) -> Result<(), PathsError> {
-        let path = self.runtime_dir().join("project");
-        match std::fs::read(&path) {
-            Ok(claimed) if claimed == self.root.as_os_str().as_bytes() => Ok(()),
-            Ok(claimed) => Err(PathsError::Claimed {
-                path: self.runtime_dir().to_owned(),
-                by: crate::text::escape_line(&String::from_utf8_lossy(&claimed[..claimed.len().min(4096)])),
-            }),
-            Err(source) if source.kind() == io::ErrorKind::NotFound => {
-                private::write(&path, self.root.as_os_str().as_bytes())
-            }
-            Err(source) => Err(PathsError::Io { path, source }),
-        }
     }
 }
 

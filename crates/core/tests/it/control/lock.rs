@@ -58,6 +58,63 @@ fn only_one_of_many_gets_it() {
     assert_eq!(acquired.len(), 1);
 }
 
+#[test]
+fn directory_of_the_sockets_goes_with_its_owner() {
+    let project = Project::new();
+    let directory = project.paths.runtime_dir();
+    let lock = OwnerLock::acquire(&project.paths, Duration::ZERO).unwrap();
+    assert!(directory.join("project").exists());
+    // As a killed owner leaves them.
+    let stale = [project.paths.control_socket(), project.paths.gate_socket(&"gone".parse().unwrap())];
+    for socket in &stale {
+        drop(std::os::unix::net::UnixListener::bind(socket).unwrap());
+    }
+    drop(lock);
+    assert_eq!(std::fs::read_dir(project.base().join("missiond")).unwrap().count(), 0);
+
+    // What is not ours stays, and the next owner finds its way.
+    let lock = OwnerLock::acquire(&project.paths, Duration::ZERO).unwrap();
+    let note = directory.join("note");
+    std::fs::write(&note, "a person's").unwrap();
+    drop(lock);
+    assert_eq!(std::fs::read_to_string(&note).unwrap(), "a person's");
+    let lock = OwnerLock::acquire(&project.paths, Duration::ZERO).unwrap();
+    std::fs::remove_file(note).unwrap();
+    // Whoever lost the lock file has lost the directory to the next owner.
+    std::fs::remove_file(project.paths.owner_lock()).unwrap();
+    let next = OwnerLock::acquire(&project.paths, Duration::ZERO).unwrap();
+    drop(lock);
+    assert!(directory.join("project").exists());
+    drop(next);
+    assert!(!directory.exists());
+}
+
+#[test]
+fn owner_that_ends_takes_nothing_from_one_that_begins() {
+    let project = Project::new();
+    let paths = &project.paths;
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..50 {
+                    let lock = OwnerLock::acquire(paths, PATIENCE).unwrap();
+                    let socket = paths.control_socket();
+                    let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+                    assert_eq!(
+                        std::fs::read(paths.runtime_dir().join("project")).unwrap(),
+                        paths.root().as_os_str().as_encoded_bytes()
+                    );
+                    std::thread::yield_now();
+                    assert!(socket.exists(), "somebody took the directory of an owner");
+                    drop((listener, lock));
+                }
+            });
+        }
+    });
+    assert!(!paths.runtime_dir().exists());
+    assert_eq!(OwnerLock::ownership(paths).unwrap(), Ownership::Free);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn c13_after_kill_9_the_next_owner_takes_over() {
     let project = Project::new();
@@ -91,4 +148,6 @@ async fn c13_after_kill_9_the_next_owner_takes_over() {
     client.call(Request::Status).await.unwrap();
     server.shutdown().await;
     assert!(!project.paths.control_socket().exists());
+    drop(lock);
+    assert!(!project.paths.runtime_dir().exists());
 }

@@ -1,10 +1,13 @@
 //! `config`, and configurations that cannot be used.
 
 use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::Stdio;
 
 use serde_json::json;
 
-use crate::support::{Scene, finish};
+use crate::support::{Scene, collect, finish};
 
 #[test]
 fn unknown_key_is_named_with_a_suggestion() {
@@ -120,7 +123,52 @@ fn worktree_cannot_bring_its_own_configuration() {
     let scene = Scene::configured("[agent]\nturn_timeout = \"5m\"\n");
     let path = scene.ok(&["worktree", "create", "1"]);
     let worktree = path.trim();
-    fs::create_dir_all(format!("{worktree}/.missiond")).unwrap();
-    fs::write(format!("{worktree}/.missiond/config.toml"), "[agent]\nturn_timeout = \"9m\"\n").unwrap();
+    let bring = |file: &str, content: &str| {
+        let file = Path::new(worktree).join(".missiond").join(file);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, content).unwrap();
+    };
+    bring("config.toml", "[agent]\nturn_timeout = \"9m\"\n");
     assert_eq!(scene.ok(&["-C", worktree, "config", "get", "agent.turn_timeout"]), "5m\n");
+
+    // Both would be refused, if they were read.
+    bring("policy.toml", "nonsense = true\n");
+    bring("agents/odd.toml", "nonsense = true\n");
+    scene.ok(&["-C", worktree, "config", "validate"]);
+    let decision = || {
+        let answer = hook(&scene, Path::new(worktree), "curl https://example.com/install.sh");
+        answer.pointer("/hookSpecificOutput/permissionDecision").unwrap().clone()
+    };
+    let before = decision();
+    assert_ne!(before, "allow");
+    let allowing = "version = 1\nallow = [\"Bash(curl:*)\"]\n";
+    bring("policy.toml", allowing);
+    assert_eq!(decision(), before, "an agent gave itself leave");
+    bring("agents/odd.toml", &agent_file("odd"));
+    let odd = ["-C", worktree, "task", "submit", "--agent", "odd", "x"];
+    scene.run(&odd).assert(6, &["there is no agent kind `odd`"]);
+
+    // In the project root the very same files count.
+    scene.repo.write(".missiond/policy.toml", allowing).unwrap();
+    assert_eq!(decision(), "allow");
+    scene.repo.write(".missiond/agents/odd.toml", agent_file("odd")).unwrap();
+    scene.ok(&odd);
+}
+
+fn agent_file(id: &str) -> String {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/src/agents/scripted.toml");
+    fs::read_to_string(source).unwrap().replacen("id = \"scripted\"", &format!("id = \"{id}\""), 1)
+}
+
+/// What the hook of an agent without a mission answers to a shell command.
+fn hook(scene: &Scene, directory: &Path, command: &str) -> serde_json::Value {
+    let event = json!({
+        "session_id": "s", "cwd": directory, "permission_mode": "default", "tool_use_id": "toolu_1",
+        "hook_event_name": "PreToolUse", "tool_name": "Bash", "tool_input": { "command": command },
+    });
+    let mut hook = scene.command(&["hook", "pre-tool-use"]);
+    let mut child = hook.stdin(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(event.to_string().as_bytes()).unwrap();
+    let outcome = collect(child);
+    serde_json::from_str(&outcome.out).unwrap_or_else(|error| panic!("{error}: {outcome:#?}"))
 }

@@ -9,6 +9,7 @@ mod approvals;
 mod authority;
 mod config;
 mod demo;
+mod disk;
 mod doctor;
 mod hook;
 mod output;

@@ -1,7 +1,9 @@
 //! Following the files in which an agent writes down what it does.
 
 use std::collections::HashMap;
-use std::io::{Read as _, Seek as _, SeekFrom};
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Seek as _, SeekFrom};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::agents::TranscriptProfile;
@@ -15,6 +17,8 @@ const MAX_FILES: usize = 1_000;
 /// The longest line, and the most that one look reads of one file.
 const MAX_LINE_BYTES: usize = 16 << 20;
 const MAX_READ_BYTES: u64 = 64 << 20;
+/// How much of what was read is compared again by the next look.
+const REMEMBERED_BYTES: usize = 256;
 
 /// What is read of a conversation's files, from where the last look ended.
 #[derive(Debug)]
@@ -23,10 +27,20 @@ pub(super) struct Transcript {
     directory: PathBuf,
     conversation: String,
     workspace: PathBuf,
-    /// How far each file was read: up to the end of its last complete line.
-    read: HashMap<PathBuf, u64>,
+    /// Each file, and how far it was read: up to the end of its last complete line.
+    read: HashMap<PathBuf, Place>,
     /// How the turn ended, if the agent writes that down and has done so.
     end: Option<TurnEnd>,
+}
+
+/// Where the next look at a file begins, and how it is known that this is still so.
+#[derive(Clone, Debug, Default)]
+struct Place {
+    /// Device and inode: a file of the same name may be another one.
+    file: (u64, u64),
+    offset: u64,
+    /// The bytes right before.
+    before: Vec<u8>,
 }
 
 impl Transcript {
@@ -57,9 +71,9 @@ impl Transcript {
 
     /// Leaves out what is there already: it belongs to earlier turns.
     pub(super) fn skip_to_end(&mut self) -> Result<(), String> {
-        for file in self.files() {
-            let length = file.metadata().map_err(|error| format!("{}: {error}", file.display()))?.len();
-            self.read.insert(file, length);
+        for file in self.files()? {
+            let place = end_of(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+            self.read.insert(file, place);
         }
         Ok(())
     }
@@ -80,13 +94,20 @@ impl Transcript {
     }
 
     /// Reads what was written since the last look. Blocks; a look takes as long as the disk does.
+    ///
+    /// Agents only ever append to these files. One that is gone, shorter than it was, or another one than it was could
+    /// have held calls that nobody has seen, and is an error.
     pub(super) fn look(&mut self) -> Result<Vec<TurnEvent>, String> {
         let mut events = Vec::new();
-        for file in self.files() {
-            let from = self.read.get(&file).copied().unwrap_or(0);
-            let (lines, to) =
-                read_lines(&file, from).map_err(|error| format!("{}: {error}", file.display()))?;
-            let decoder = Decoder::new(&self.profile.events, &self.workspace);
+        let files = self.files()?;
+        let is_gone = |(file, place): &(&PathBuf, &Place)| place.offset > 0 && !files.contains(file);
+        if let Some((gone, _)) = self.read.iter().find(is_gone) {
+            return Err(format!("{} is gone, a part of the agent's transcript", gone.display()));
+        }
+        let decoder = Decoder::new(&self.profile.events, &self.workspace);
+        for file in files {
+            let (lines, place) = read_lines(&file, self.read.remove(&file).unwrap_or_default())
+                .map_err(|error| format!("{}: {error}", file.display()))?;
             for line in lines {
                 for decoded in
                     decoder.decode(&line).map_err(|problem| format!("{}: {problem}", file.display()))?
@@ -97,50 +118,223 @@ impl Transcript {
                     }
                 }
             }
-            self.read.insert(file, to);
+            self.read.insert(file, place);
         }
         Ok(events)
     }
 
-    fn files(&self) -> Vec<PathBuf> {
+    fn files(&self) -> Result<Vec<PathBuf>, String> {
+        let too_many = |what: &str, most: usize| {
+            let directory = self.directory.display();
+            Err(format!(
+                "{directory} has more than {most} {what}, so the agent's transcript cannot be followed"
+            ))
+        };
         let mut files = Vec::new();
         for pattern in &self.profile.files {
             let pattern = pattern.replace("{conversation}", &self.conversation);
             let mut found = vec![self.directory.clone()];
             for component in pattern.split('/') {
-                found =
-                    found.iter().flat_map(|directory| step(directory, component)).take(MAX_ENTRIES).collect();
+                let mut next = Vec::new();
+                for directory in &found {
+                    let room = MAX_ENTRIES + 1 - next.len();
+                    next.extend(
+                        step(directory, component, room)
+                            .map_err(|error| format!("{}: {error}", directory.display()))?,
+                    );
+                    if next.len() > MAX_ENTRIES {
+                        return too_many("names", MAX_ENTRIES);
+                    }
+                }
+                found = next;
             }
             files.extend(found.into_iter().filter(|path| path.is_file()));
+            if files.len() > MAX_FILES {
+                return too_many("files of this conversation", MAX_FILES);
+            }
         }
-        files.truncate(MAX_FILES);
-        files
+        Ok(files)
     }
 }
 
-fn step(directory: &Path, component: &str) -> Vec<PathBuf> {
+/// The entries of a directory that a component of a pattern stands for, `most` of them.
+fn step(directory: &Path, component: &str, most: usize) -> std::io::Result<Vec<PathBuf>> {
     if component != "*" {
         let path = directory.join(component);
-        return if path.exists() { vec![path] } else { Vec::new() };
+        return Ok(if path.exists() { vec![path] } else { Vec::new() });
     }
-    // A directory that is not there has no entries; one that cannot be read has none that could be followed.
-    let Ok(entries) = std::fs::read_dir(directory) else { return Vec::new() };
-    entries.flatten().take(MAX_ENTRIES).map(|entry| entry.path()).collect()
+    let entries = match std::fs::read_dir(directory) {
+        Ok(entries) => entries,
+        // It is made with the first file in it; and a file among directories has no entries.
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(Vec::new());
+        }
+        Err(error) => return Err(error),
+    };
+    entries.take(most).map(|entry| entry.map(|entry| entry.path())).collect()
 }
 
-fn read_lines(file: &Path, from: u64) -> std::io::Result<(Vec<String>, u64)> {
-    let mut open = std::fs::File::open(file)?;
+/// The place behind everything that is in a file. One without a line has no such place: it may be no transcript at all,
+/// and then it may be replaced.
+fn end_of(file: &Path) -> std::io::Result<Place> {
+    let mut open = BufReader::new(File::open(file)?);
+    let found = open.get_ref().metadata()?;
+    let identity = (found.dev(), found.ino());
+    if open.by_ref().take(MAX_LINE_BYTES as u64).skip_until(b'\n')? == 0 {
+        return Ok(Place { file: identity, ..Place::default() });
+    }
+    open.seek(SeekFrom::Current(-1))?;
+    let mut last = [0];
+    open.read_exact(&mut last)?;
+    if last != *b"\n" {
+        return Ok(Place { file: identity, ..Place::default() });
+    }
+    let offset = found.len();
+    let from = offset.saturating_sub(REMEMBERED_BYTES as u64);
     open.seek(SeekFrom::Start(from))?;
+    let mut before = Vec::new();
+    open.take(offset - from).read_to_end(&mut before)?;
+    Ok(Place { file: identity, offset, before })
+}
+
+/// The complete lines behind a place, and the place behind them.
+fn read_lines(file: &Path, last: Place) -> std::io::Result<(Vec<String>, Place)> {
+    let changed = |how: &str| {
+        Err(std::io::Error::other(format!("it {how}, so what the agent did since cannot be known")))
+    };
+    let mut open = File::open(file)?;
+    let found = open.metadata()?;
+    let identity = (found.dev(), found.ino());
+    if last.offset > 0 && last.file != identity {
+        return changed("is no longer the file that it was");
+    }
+    if found.len() < last.offset {
+        return changed("is shorter than it was");
+    }
+    open.seek(SeekFrom::Start(last.offset - last.before.len() as u64))?;
     let mut bytes = Vec::new();
     open.take(MAX_READ_BYTES).read_to_end(&mut bytes)?;
-    let Some(end) = bytes.iter().rposition(|byte| *byte == b'\n') else {
-        if bytes.len() > MAX_LINE_BYTES {
+    if !bytes.starts_with(&last.before) {
+        return changed("was written over");
+    }
+    let begin = last.before.len();
+    let Some(end) = bytes[begin..].iter().rposition(|byte| *byte == b'\n').map(|end| begin + end + 1) else {
+        if bytes.len() - begin > MAX_LINE_BYTES {
             return Err(std::io::Error::other("a line of it is longer than 16 MiB"));
         }
-        return Ok((Vec::new(), from));
+        return Ok((Vec::new(), Place { file: identity, ..last }));
     };
-    bytes.truncate(end + 1);
-    let lines =
-        bytes.split(|byte| *byte == b'\n').map(|line| String::from_utf8_lossy(line).into_owned()).collect();
-    Ok((lines, from + end as u64 + 1))
+    let lines = bytes[begin..end].split(|byte| *byte == b'\n');
+    let lines = lines.map(|line| String::from_utf8_lossy(line).into_owned()).collect();
+    let before = bytes[end.saturating_sub(REMEMBERED_BYTES)..end].to_vec();
+    Ok((lines, Place { file: identity, offset: last.offset + (end - begin) as u64, before }))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::{MAX_FILES, Transcript};
+    use crate::agents::Profiles;
+    use crate::ports::TurnEvent;
+
+    const TEXT: &str =
+        r#"{"type":"assistant","isSidechain":false,"message":{"content":[{"type":"text","text":"said"}]}}"#;
+
+    fn transcript(directory: &Path) -> Transcript {
+        let profiles = Profiles::embedded().unwrap();
+        let profile = profiles.get(&"claude".parse().unwrap()).unwrap();
+        let section = &profile.pty.as_ref().unwrap().transcript;
+        let set = |name: &str| (name == "CLAUDE_CONFIG_DIR").then(|| directory.as_os_str().to_owned());
+        Transcript::new(section, &"c-1".parse().unwrap(), Path::new("/project"), set).unwrap()
+    }
+
+    fn lines(count: usize) -> String {
+        format!("{TEXT}\n").repeat(count)
+    }
+
+    #[test]
+    fn what_is_appended_is_read_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let project = directory.path().join("projects/p");
+        fs::create_dir_all(&project).unwrap();
+        let file = project.join("c-1.jsonl");
+        fs::write(&file, lines(2)).unwrap();
+        let mut transcript = transcript(directory.path());
+        transcript.skip_to_end().unwrap();
+        assert_eq!(transcript.look().unwrap(), [], "what was there belongs to earlier turns");
+        for end in [&TEXT[..40], &TEXT[40..], "\n", ""] {
+            fs::write(&file, fs::read_to_string(&file).unwrap() + end).unwrap();
+            let expected: &[TurnEvent] =
+                if end == "\n" { &[TurnEvent::Text("said".to_owned())] } else { &[] };
+            assert_eq!(transcript.look().unwrap(), expected, "after {end:?}");
+        }
+        // A file beside it that holds no lines may be replaced and removed.
+        let beside = project.join("c-1/subagents");
+        fs::create_dir_all(&beside).unwrap();
+        for text in ["{\"a\":1}", "{}"] {
+            fs::write(beside.join("new"), text).unwrap();
+            fs::rename(beside.join("new"), beside.join("agent.meta.json")).unwrap();
+            assert_eq!(transcript.look().unwrap(), []);
+        }
+        fs::remove_file(beside.join("agent.meta.json")).unwrap();
+        assert_eq!(transcript.look().unwrap(), []);
+    }
+
+    /// Each of these could have taken a call away that nobody has seen.
+    #[test]
+    fn a_transcript_that_is_not_only_appended_to_is_an_error() {
+        type Change = fn(&Path);
+        let changes: [(Change, &str); 5] = [
+            (|file| fs::write(file, lines(2)).unwrap(), "shorter"),
+            (|file| fs::write(file, "").unwrap(), "shorter"),
+            (|file| fs::write(file, lines(5).replace("said", "sad!")).unwrap(), "written over"),
+            (
+                |file| {
+                    fs::write(file.with_extension("new"), lines(5)).unwrap();
+                    fs::rename(file.with_extension("new"), file).unwrap();
+                },
+                "no longer the file",
+            ),
+            (|file| fs::remove_file(file).unwrap(), "is gone"),
+        ];
+        for seen_before in [false, true] {
+            for (change, expected) in changes {
+                let directory = tempfile::tempdir().unwrap();
+                let project = directory.path().join("projects/p");
+                fs::create_dir_all(&project).unwrap();
+                let file = project.join("c-1.jsonl");
+                let mut transcript = transcript(directory.path());
+                if seen_before {
+                    fs::write(&file, lines(3)).unwrap();
+                    transcript.skip_to_end().unwrap();
+                } else {
+                    transcript.skip_to_end().unwrap();
+                    fs::write(&file, lines(3)).unwrap();
+                    assert_eq!(transcript.look().unwrap().len(), 3);
+                }
+                change(&file);
+                let error = transcript.look().unwrap_err();
+                assert!(error.contains(expected) && error.contains("c-1.jsonl"), "{expected}: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn more_files_than_are_followed_are_an_error() {
+        let directory = tempfile::tempdir().unwrap();
+        let subagents = directory.path().join("projects/p/c-1/subagents");
+        fs::create_dir_all(&subagents).unwrap();
+        let mut transcript = transcript(directory.path());
+        for number in 0..MAX_FILES {
+            fs::write(subagents.join(number.to_string()), lines(1)).unwrap();
+        }
+        assert!(transcript.look().unwrap().len() == MAX_FILES);
+        fs::write(subagents.join("one more"), lines(1)).unwrap();
+        let error = transcript.look().unwrap_err();
+        assert!(error.contains("1000 files"), "{error}");
+        assert!(transcript.skip_to_end().unwrap_err().contains("1000 files"));
+    }
 }

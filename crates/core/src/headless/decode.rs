@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use crate::agents::{ClosedField, Emit, EventRule};
-use crate::model::{AgentStatus, ToolCall, Usage};
+use crate::model::{AgentStatus, ToolCall, Usage, event_text};
 use crate::ports::TurnEvent;
 
 /// How much of a line that is no event is shown.
@@ -124,6 +124,7 @@ impl<'a> Decoder<'a> {
                     call: fields.required(ClosedField::Id, "tool call id")?,
                     is_error,
                     never_ran: is_error && says_never_ran,
+                    content: event_text(&content),
                 })
             }
             Emit::Result => Decoded::End(fields.turn_end()),

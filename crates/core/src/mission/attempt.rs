@@ -1,9 +1,8 @@
 //! One try of one slot at one task, from the lease to the end.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
@@ -210,7 +209,7 @@ impl Attempt {
             showing: Arc::default(),
             pid: Arc::default(),
             reports: tokio::sync::broadcast::Sender::new(REPORTS),
-            verdicts: Arc::new(Mutex::new(HashMap::new())),
+            verdicts: Arc::default(),
             interrupted: self.interrupted.clone(),
         };
         self.shared.seats().insert(self.slot.id.clone(), occupied.clone());

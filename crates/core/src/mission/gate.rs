@@ -9,7 +9,8 @@ use tokio::time::timeout;
 
 use crate::ids::{ApprovalId, SlotId};
 use crate::mission::panics::unpanicked;
-use crate::mission::shared::{Interrupt, Judged, Occupied, Shared, unpoisoned};
+use crate::mission::shared::{Interrupt, Occupied, Shared, unpoisoned};
+use crate::mission::verdicts::{MAX_VERDICTS, Unclaimed};
 use crate::model::{
     AgentStatus, Approval, ApprovalStatus, Decision, EventBody, ToolCall, Verdict, event_text,
 };
@@ -22,8 +23,6 @@ const MAX_INPUT_BYTES: usize = 1 << 20;
 const MAX_ASKED_BYTES: usize = 128 * 1024;
 /// The most questions of one slot that wait for a person at once.
 const MAX_ASKED: usize = 16;
-/// The most tool calls of one attempt whose verdicts are kept.
-const MAX_VERDICTS: usize = 100_000;
 
 /// The turns at asking a person that one attempt has.
 pub(super) fn questions() -> Arc<Semaphore> {
@@ -43,6 +42,18 @@ impl Shared {
         };
         if occupied.interrupted.borrow().is_some() {
             return Verdict::deny("the turn was called off");
+        }
+        // A call without an id can be matched with nothing that the agent says, so it needs no place.
+        let claimed = if call.id.is_empty() { Ok(()) } else { unpoisoned(&occupied.verdicts).claim(&call) };
+        if let Err(unclaimed) = claimed {
+            let text = match unclaimed {
+                Unclaimed::Taken => {
+                    "the call has the id of another call, so its verdict could be taken for that one's"
+                        .to_owned()
+                }
+                Unclaimed::Full => format!("the turn has made more than {MAX_VERDICTS} tool calls"),
+            };
+            return self.write_down(&occupied, &call, Verdict::deny(text)).await;
         }
         let size = call.input.to_string().len();
         if size > MAX_INPUT_BYTES {
@@ -78,11 +89,19 @@ impl Shared {
         self.record(&occupied, &call, verdict).await
     }
 
-    async fn record(&self, occupied: &Occupied, call: &ToolCall, mut verdict: Verdict) -> Verdict {
-        let seat = &occupied.seat;
-        if unpoisoned(&occupied.verdicts).len() >= MAX_VERDICTS {
-            verdict = Verdict::deny(format!("the turn has made more than {MAX_VERDICTS} tool calls"));
+    /// Gives a verdict to a call that has claimed its id.
+    async fn record(&self, occupied: &Occupied, call: &ToolCall, verdict: Verdict) -> Verdict {
+        let verdict = self.write_down(occupied, call, verdict).await;
+        unpoisoned(&occupied.verdicts).give(&call.id, &verdict);
+        verdict
+    }
+
+    async fn write_down(&self, occupied: &Occupied, call: &ToolCall, mut verdict: Verdict) -> Verdict {
+        if verdict.reason.trim().is_empty() {
+            // Agents put words of their own in the place of none, by which a refusal could not be told from a failure.
+            verdict.reason = "no reason was given".to_owned();
         }
+        let seat = &occupied.seat;
         let body = EventBody::ToolJudged {
             call: event_text(&call.id),
             tool: event_text(&call.tool),
@@ -98,21 +117,13 @@ impl Shared {
             bodies: vec![body],
             at: self.now(),
         };
-        let verdict = match self.apply(change).await {
+        match self.apply(change).await {
             Ok(_) => verdict,
             Err(error) => Verdict::deny(format!(
                 "the verdict could not be put on record: {}",
                 crate::error::chain(&error)
             )),
-        };
-        let mut verdicts = unpoisoned(&occupied.verdicts);
-        // An agent that gives two calls one id is held to the stricter verdict.
-        let earlier = verdicts.get(&call.id).filter(|earlier| earlier.decision > verdict.decision);
-        if earlier.is_none() && (verdicts.len() < MAX_VERDICTS || verdicts.contains_key(&call.id)) {
-            let judged = Judged { tool: call.tool.clone(), decision: verdict.decision };
-            verdicts.insert(call.id.clone(), judged);
         }
-        verdict
     }
 
     /// Opens an approval and waits for its end.

@@ -13,6 +13,7 @@ mod serve;
 mod shared;
 mod sink;
 mod supervise;
+mod verdicts;
 mod workspace;
 
 pub use config::{MissionConfig, Ports};

@@ -11,7 +11,8 @@ use crate::control::{ProjectPaths, Sessions};
 use crate::ids::{SlotId, TaskId};
 use crate::mission::MissionConfig;
 use crate::mission::refusals::Refusals;
-use crate::model::{Decision, EventBody};
+use crate::mission::verdicts::Verdicts;
+use crate::model::EventBody;
 use crate::ports::{Applied, Change, Seat, Store, StoreError};
 
 /// Why an attempt is called off from outside.
@@ -38,8 +39,8 @@ pub(super) struct Live {
 #[derive(Clone, Debug)]
 pub(super) struct Occupied {
     pub(super) seat: Seat,
-    /// Every final verdict of the attempt, by the agent's id for the call.
-    pub(super) verdicts: Arc<Mutex<HashMap<String, Judged>>>,
+    /// Every final verdict of the attempt.
+    pub(super) verdicts: Arc<Mutex<Verdicts>>,
     pub(super) interrupted: watch::Receiver<Option<Interrupt>>,
     /// The turns at asking a person.
     pub(super) asked: Arc<Semaphore>,
@@ -53,13 +54,6 @@ pub(super) struct Occupied {
     pub(super) pid: Arc<Mutex<Option<u32>>>,
     /// What the agent's hooks report besides calls, for the driver that is interested.
     pub(super) reports: broadcast::Sender<serde_json::Value>,
-}
-
-/// What was decided on a call.
-#[derive(Clone, Debug)]
-pub(super) struct Judged {
-    pub(super) tool: String,
-    pub(super) decision: Decision,
 }
 
 /// The mission's own state that is not in the store: nothing here outlives the process.

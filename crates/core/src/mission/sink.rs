@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use crate::control::SessionGuard;
 use crate::ids::{LeaseToken, SlotId, TaskId};
 use crate::mission::shared::{Occupied, Shared, unpoisoned};
+use crate::mission::verdicts::Print;
 use crate::model::{AgentStatus, Decision, EventBody, ToolCall, Verdict, event_text};
 use crate::ports::{
     BoxFuture, Change, StoreError, StoreErrorKind, TurnControl, TurnError, TurnEvent, TurnSink,
@@ -34,7 +35,8 @@ pub(super) struct Sink {
 struct Called {
     tool: String,
     argument: String,
-    /// Whether the agent itself said that it never ran.
+    print: Print,
+    /// Whether it is known that it never ran: the agent itself said so, or passed our refusal on.
     never_ran: bool,
 }
 
@@ -102,8 +104,8 @@ impl Sink {
                 self.announce(call)?;
                 body
             }
-            TurnEvent::ToolResult { call, is_error, never_ran } => {
-                self.check_verdict(&call, is_error, never_ran)?;
+            TurnEvent::ToolResult { call, is_error, never_ran, content } => {
+                self.check_verdict(&call, is_error.then_some(&*content), never_ran)?;
                 EventBody::ToolFinished { call: event_text(&call), is_error }
             }
         };
@@ -117,56 +119,71 @@ impl Sink {
     }
 
     fn announce(&self, call: ToolCall) -> Result<(), TurnError> {
-        let mut calls = unpoisoned(&self.calls);
-        if calls.len() >= MAX_CALLS {
-            return Err(TurnError::Other(format!("the turn has made more than {MAX_CALLS} tool calls")));
-        }
+        let print = unpoisoned(&self.occupied.verdicts).print(&call);
         let argument = missiond_process::text::truncate(&call.argument(), MAX_ARGUMENT_BYTES).to_owned();
-        calls.insert(call.id, Called { tool: call.tool, argument, never_ran: false });
+        let called = Called { tool: call.tool, argument, print, never_ran: false };
+        let mut calls = unpoisoned(&self.calls);
+        match calls.get(&call.id) {
+            // The first one could have run on the verdict of the second.
+            Some(earlier) if earlier.print != called.print => return Err(earlier.bypassed()),
+            Some(_) => return Ok(()),
+            None if calls.len() >= MAX_CALLS => {
+                return Err(TurnError::Other(format!("the turn has made more than {MAX_CALLS} tool calls")));
+            }
+            None => {}
+        }
+        calls.insert(call.id, called);
         Ok(())
     }
 
-    /// Every call that ran must have been allowed before it ran.
-    fn check_verdict(&self, call: &str, is_error: bool, never_ran: bool) -> Result<(), TurnError> {
-        let judged = unpoisoned(&self.occupied.verdicts).get(call).cloned();
+    /// Every call that ran must have been allowed before it ran. `error` is what the tool said if it said that it failed.
+    fn check_verdict(&self, call: &str, error: Option<&str>, never_ran: bool) -> Result<(), TurnError> {
+        let verdicts = unpoisoned(&self.occupied.verdicts);
+        let judged = verdicts.of(call);
         let mut calls = unpoisoned(&self.calls);
         let called = calls.get_mut(call);
-        let decision = judged.as_ref().map(|judged| judged.decision);
-        if decision == Some(Decision::Deny) {
-            self.tally.denied.fetch_add(1, Ordering::Relaxed);
-        }
-        // A verdict on one tool is none on another, whatever id the agent gives its calls.
-        let same_tool = match (&judged, &called) {
-            (Some(judged), Some(called)) => judged.tool == called.tool,
-            _ => true,
-        };
-        let passes = match decision {
-            Some(Decision::Allow) => same_tool,
-            Some(Decision::Deny | Decision::Ask) => is_error,
-            None => never_ran,
-        };
-        if passes {
-            if let Some(called) = called {
-                called.never_ran |= never_ran;
+        let given = judged.and_then(|judged| judged.given.as_ref());
+        let passes = match (given, judged) {
+            (Some(given), Some(judged)) if given.decision == Decision::Allow => {
+                // A verdict on one call is none on another, whatever id the agent gives its calls.
+                called.as_ref().is_none_or(|called| judged.call.covers(&called.print))
             }
-            return Ok(());
-        }
-        Err(match called {
-            Some(called) => called.bypassed(),
-            None => TurnError::PolicyBypassed {
+            (Some(given), _) => {
+                // An error alone is no refusal: if our no did not reach the agent, the call may have run and failed.
+                let refused = never_ran || error.is_some_and(|text| given.is_said_by(text));
+                self.tally.denied.fetch_add(u32::from(refused), Ordering::Relaxed);
+                refused
+            }
+            (None, _) => never_ran,
+        };
+        let did_run = given.is_some_and(|given| given.decision == Decision::Allow) && !never_ran;
+        match called {
+            Some(called) if passes => {
+                called.never_ran |= !did_run;
+                Ok(())
+            }
+            None if passes => Ok(()),
+            Some(called) => Err(called.bypassed()),
+            None => Err(TurnError::PolicyBypassed {
                 tool: "an unannounced call".to_owned(),
                 argument: missiond_process::text::truncate(call, MAX_ARGUMENT_BYTES).to_owned(),
-            },
-        })
+            }),
+        }
     }
 
     /// At the end of a turn that is said to have gone well: a call that was announced and never heard of again must have
-    /// had its verdict too.
+    /// been allowed too.
     pub(super) fn check_all_judged(&self) -> Result<(), TurnError> {
         let verdicts = unpoisoned(&self.occupied.verdicts);
         let calls = unpoisoned(&self.calls);
-        let unjudged = calls.iter().find(|(id, called)| !called.never_ran && !verdicts.contains_key(*id));
-        unjudged.map_or(Ok(()), |(_, called)| Err(called.bypassed()))
+        let is_allowed = |id: &str, called: &Called| {
+            verdicts.of(id).is_some_and(|judged| {
+                judged.given.as_ref().is_some_and(|given| given.decision == Decision::Allow)
+                    && judged.call.covers(&called.print)
+            })
+        };
+        let bad = calls.iter().find(|(id, called)| !called.never_ran && !is_allowed(id, called));
+        bad.map_or(Ok(()), |(_, called)| Err(called.bypassed()))
     }
 
     async fn set_status(&self, status: AgentStatus, evidence: String) -> Result<(), TurnError> {

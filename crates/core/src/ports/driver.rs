@@ -178,6 +178,9 @@ pub enum TurnEvent {
         is_error: bool,
         /// Whether the agent itself says that the call never ran (its arguments were malformed, say).
         never_ran: bool,
+        /// What it gave back, as text; of a call that was turned down the reason alone, as the verdict gave it. A driver
+        /// may cut it as [`event_text`](crate::model::event_text) does.
+        content: String,
     },
     /// Something that a person should know about.
     Warning(String),

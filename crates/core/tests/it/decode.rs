@@ -26,7 +26,7 @@ fn in_a_line(item: &Decoded) -> String {
         Decoded::Event(TurnEvent::ToolCall(call)) => {
             format!("call {} {} {:?}", call.id, call.tool, call.argument())
         }
-        Decoded::Event(TurnEvent::ToolResult { call, is_error, never_ran }) => {
+        Decoded::Event(TurnEvent::ToolResult { call, is_error, never_ran, .. }) => {
             format!("result {call} error={is_error} never_ran={never_ran}")
         }
         Decoded::Event(other) => format!("{other:?}"),

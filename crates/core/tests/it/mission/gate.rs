@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
-use missiond_core::ports::ApprovalFilter;
-use missiond_core::{AgentStatus, ApprovalStatus, Decision, ErrorKind, EventBody, Mission, TaskStatus};
+use missiond_core::ports::{ApprovalFilter, TurnEvent};
+use missiond_core::{
+    AgentStatus, ApprovalStatus, Decision, ErrorKind, EventBody, Mission, TaskStatus, ToolCall,
+};
+use serde_json::json;
 
+use super::actor::{Actor, tell};
 use super::support::{Stage, asked, event, log, run, run_done, run_failed, slot, submit, wait};
 
 /// A turn that asks to run one command.
@@ -170,6 +174,170 @@ async fn calls_after_the_result_are_found() {
     }
     stage.no_process_is_left().await;
     mission.shutdown("over").await.unwrap();
+}
+
+/// Plays a turn in which calls are judged as they are written, and then told of in an agent's stream.
+fn told(script: impl Fn(&dyn Script) + Send + Sync + 'static) -> Actor {
+    let script = std::sync::Arc::new(script);
+    Actor::new(move |_, sink| {
+        let steps = Steps::default();
+        script(&steps);
+        Box::pin(async move {
+            for step in steps.0.into_inner().unwrap() {
+                match step {
+                    Step::Judge(call) => drop(sink.judge(call).await),
+                    Step::Tell(event) => tell(sink, event).await?,
+                }
+            }
+            Ok(())
+        })
+    })
+}
+
+enum Step {
+    Judge(ToolCall),
+    Tell(TurnEvent),
+}
+
+#[derive(Default)]
+struct Steps(std::sync::Mutex<Vec<Step>>);
+
+trait Script {
+    /// The agent's hook asks.
+    fn judge(&self, id: &str, tool: &str, input: serde_json::Value);
+    /// The agent's stream announces a call.
+    fn call(&self, id: &str, tool: &str, input: serde_json::Value);
+    /// The agent's stream reports its end: with an error, if `content` begins with `!`.
+    fn end(&self, id: &str, content: &str);
+}
+
+impl Script for Steps {
+    fn judge(&self, id: &str, tool: &str, input: serde_json::Value) {
+        self.0.lock().unwrap().push(Step::Judge(ToolCall::new(id, tool, input, "/w/d")));
+    }
+
+    fn call(&self, id: &str, tool: &str, input: serde_json::Value) {
+        self.0.lock().unwrap().push(Step::Tell(TurnEvent::ToolCall(ToolCall::new(id, tool, input, "/w"))));
+    }
+
+    fn end(&self, id: &str, content: &str) {
+        let (is_error, content) = content.strip_prefix('!').map_or((false, content), |text| (true, text));
+        let never_ran = is_error && content.starts_with("<tool_use_error>");
+        let content = content.to_owned();
+        let event = TurnEvent::ToolResult { call: id.to_owned(), is_error, never_ran, content };
+        self.0.lock().unwrap().push(Step::Tell(event));
+    }
+}
+
+/// How a turn of one such script ends: its reason if it failed, and how many calls count as denied.
+async fn ending(decision: Decision, script: fn(&dyn Script)) -> (Option<String>, u32) {
+    let stage = Stage::new();
+    let mut config = stage.config("shell", 1);
+    told(script).cast(&mut config, decision);
+    let mission = Mission::open(config).await.unwrap();
+    let task = run(&mission, "play").await;
+    mission.shutdown("over").await.unwrap();
+    (task.reason, task.result.unwrap().denied_calls)
+}
+
+/// A yes is for one call: this id, this tool, these arguments.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_verdict_is_for_the_call_that_was_judged() {
+    let bypassed: [fn(&dyn Script); 7] = [
+        |turn| {
+            turn.judge("c1", "Bash", json!({"command": "ls"}));
+            turn.call("c1", "Bash", json!({"command": "rm x"}));
+            turn.end("c1", "gone");
+        },
+        |turn| {
+            turn.judge("c1", "Read", json!({"command": "ls"}));
+            turn.call("c1", "Bash", json!({"command": "ls"}));
+            turn.end("c1", "listed");
+        },
+        // The stream is ahead of the hook, and no result is ever told.
+        |turn| {
+            turn.call("c1", "Bash", json!({"command": "rm x"}));
+            turn.judge("c1", "Bash", json!({"command": "ls"}));
+        },
+        |turn| {
+            turn.judge("c1", "Bash", json!({"command": "ls"}));
+            turn.call("c1", "Bash", json!({"command": "ls", "run_in_background": true}));
+            turn.end("c1", "listed");
+        },
+        |turn| {
+            turn.judge("c1", "Write", json!({"file_path": "/w/d/a", "content": "x"}));
+            turn.call("c1", "Write", json!({"file_path": "b", "content": "x"}));
+            turn.end("c1", "written");
+        },
+        // Two calls in one id's name: whichever ran, the other had no verdict.
+        |turn| {
+            turn.call("c1", "Bash", json!({"command": "rm x"}));
+            turn.call("c1", "Bash", json!({"command": "ls"}));
+            turn.judge("c1", "Bash", json!({"command": "ls"}));
+            turn.end("c1", "listed");
+        },
+        |turn| {
+            turn.judge("c1", "Bash", json!({"command": "ls"}));
+            turn.judge("c1", "Bash", json!({"command": "rm x"}));
+            turn.call("c1", "Bash", json!({"command": "rm x"}));
+            turn.end("c1", "gone");
+        },
+    ];
+    for (number, script) in bypassed.into_iter().enumerate() {
+        let (reason, _) = ending(Decision::Allow, script).await;
+        assert!(
+            reason.as_deref().is_some_and(|reason| reason.contains("policy bypassed")),
+            "{number}: {reason:?}"
+        );
+    }
+    // The same call with its fields in another order, told twice; and paths as Claude Code writes them in its two places.
+    let same: fn(&dyn Script) = |turn| {
+        turn.judge("c1", "Bash", json!({"command": "ls", "timeout": 1000}));
+        turn.call("c1", "Bash", serde_json::from_str(r#"{"timeout":1000,"command":"ls"}"#).unwrap());
+        turn.call("c1", "Bash", json!({"command": "ls", "timeout": 1000}));
+        turn.end("c1", "!Exit code 1");
+        turn.call("c2", "Write", json!({"file_path": "a", "content": "x"}));
+        turn.judge("c2", "Write", json!({"file_path": "/w/d/a", "content": "x"}));
+        turn.end("c2", "written");
+    };
+    assert_eq!(ending(Decision::Allow, same).await, (None, 0));
+}
+
+/// Our no counts when the agent passes it on. An error besides may be that of a call which ran.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_denied_call_that_failed_is_no_refusal() {
+    let ran: [fn(&dyn Script); 5] = [
+        |turn| turn.end("c1", "!Exit code 1"),
+        |turn| turn.end("c1", "listed"),
+        |turn| turn.end("c1", "!the gate always says so, and then it went on"),
+        |turn| turn.end("c1", "the gate always says so"),
+        // Nothing is told of it, and the turn is said to have gone well.
+        |_| {},
+    ];
+    for (number, end) in ran.into_iter().enumerate() {
+        let stage = Stage::new();
+        let mut config = stage.config("shell", 1);
+        told(move |turn| {
+            turn.call("c1", "Bash", json!({"command": "ls"}));
+            turn.judge("c1", "Bash", json!({"command": "ls"}));
+            end(turn);
+        })
+        .cast(&mut config, Decision::Deny);
+        let mission = Mission::open(config).await.unwrap();
+        let task = run(&mission, "play").await;
+        let reason = task.reason.unwrap_or_default();
+        assert!(reason.contains("policy bypassed: Bash `ls`"), "{number}: {reason}");
+        assert_eq!(task.result.unwrap().denied_calls, 0, "{number}");
+        mission.shutdown("over").await.unwrap();
+    }
+    let refused: fn(&dyn Script) = |turn| {
+        for (id, content) in [("c1", "!the gate always says so"), ("c2", "!<tool_use_error>malformed")] {
+            turn.call(id, "Bash", json!({"command": "ls"}));
+            turn.judge(id, "Bash", json!({"command": "ls"}));
+            turn.end(id, content);
+        }
+    };
+    assert_eq!(ending(Decision::Deny, refused).await, (None, 2));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,6 +7,7 @@ mod ends;
 mod gate;
 mod lease;
 mod log;
+mod many;
 mod program;
 mod pty;
 mod queue;

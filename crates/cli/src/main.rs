@@ -8,7 +8,7 @@ mod context;
 mod exit;
 mod output;
 mod reference;
-mod session;
+mod signals;
 
 use std::process::ExitCode;
 

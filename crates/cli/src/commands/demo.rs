@@ -6,6 +6,7 @@ mod story;
 use std::time::Instant;
 
 use clap::Args;
+use missiond_core::access::Session;
 use missiond_core::ports::Workspaces as _;
 use missiond_core::project::{Project, ProjectOptions};
 use missiond_core::text::escape_line;
@@ -15,7 +16,7 @@ use crate::commands::watch::Watch;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output::{FAINT, STRONG, length, line};
-use crate::session::{Session, interrupts};
+use crate::signals::interrupts;
 use scene::Scene;
 use story::Story;
 
@@ -46,7 +47,7 @@ impl Demo {
             _ = signals.wait_for(|count| *count > 0) => Ok(None),
         };
         let log = Story::read_log(session.access()).await;
-        let project = Project::discover(session.root(), &options())?;
+        let project = Project::discover(session.project().root(), &options())?;
         session.close("the demo is over").await?;
         let Some(tasks) = told? else {
             return Ok(Exit::INTERRUPTED);

@@ -7,7 +7,7 @@ use crate::cli::Format;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output::{event_line, line, remark, to_json};
-use crate::session::interrupts;
+use crate::signals::interrupts;
 
 /// Print the log of everything that happened
 #[derive(Debug, Args)]

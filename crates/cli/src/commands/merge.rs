@@ -3,16 +3,14 @@
 use std::io::Write as _;
 
 use clap::Args;
-use missiond_core::access::Access;
+use missiond_core::Error;
 use missiond_core::ports::{MergeOutcome, Workspaces as _};
-use missiond_core::project::Project;
 use missiond_core::text::{escape, escape_line};
-use missiond_core::{Error, ErrorKind};
 use serde::Serialize;
 
 use crate::cli::Format;
 use crate::context::Context;
-use crate::exit::{Exit, UsageError};
+use crate::exit::Exit;
 use crate::output::{GREEN, RED, STRONG, YELLOW, line, one, remark};
 
 /// How much of a patch is shown.
@@ -42,13 +40,6 @@ pub(crate) struct Merge {
     message: Option<String>,
 }
 
-/// The work that a name stands for.
-struct Work {
-    branch: String,
-    base: String,
-    title: String,
-}
-
 #[derive(Serialize)]
 struct ShownDiff {
     branch: String,
@@ -69,15 +60,8 @@ enum ShownMerge {
 impl Diff {
     pub(crate) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
         let (project, access) = context.access().await?;
-        let work = find(&project, &access, &self.what).await?;
-        let (workspaces, base, branch) =
-            (project.workspaces().clone(), work.base.clone(), work.branch.clone());
-        let read =
-            tokio::task::spawn_blocking(move || workspaces.repository().diff(&base, &branch, MAX_DIFF_BYTES));
-        let diff = read.await?.map_err(|error| match error.kind() {
-            missiond_git::ErrorKind::NotFound => Error::Missing(missiond_core::chain(&error)),
-            _ => Error::Internal(missiond_core::chain(&error)),
-        })?;
+        let work = access.find_work(&project, &self.what).await?;
+        let diff = work.diff(&project, MAX_DIFF_BYTES).await?;
         if self.raw {
             std::io::stdout().lock().write_all(&diff.bytes)?;
         } else {
@@ -114,7 +98,7 @@ fn coloured(text: &str) -> String {
 impl Merge {
     pub(crate) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
         let (project, access) = context.access().await?;
-        let work = find(&project, &access, &self.what).await?;
+        let work = access.find_work(&project, &self.what).await?;
         let message = self.message.unwrap_or_else(|| format!("Merge {} ({})\n", work.branch, work.title));
         let merged = project.workspaces().merge(&work.branch, &message).await.map_err(Error::from)?;
         let branch = work.branch;
@@ -164,37 +148,4 @@ fn print(shown: &ShownMerge) -> anyhow::Result<()> {
             Ok(())
         }
     }
-}
-
-/// Finds the work by the task's id, else by the branch.
-async fn find(project: &Project, access: &Access, text: &str) -> anyhow::Result<Work> {
-    match access.find_task(text).await {
-        Ok(task) => {
-            if !task.status.is_final() {
-                let text = format!("task {} is {}; wait for its end", task.id, task.status);
-                return Err(UsageError(text).into());
-            }
-            let Some(workspace) = task.workspace else {
-                return Err(Error::Missing(format!("task {} never had a branch", task.id)).into());
-            };
-            let title = format!("task {}", task.id.short());
-            return Ok(Work { branch: workspace.branch, base: workspace.base, title });
-        }
-        Err(error) if is_missing(&error) => {}
-        Err(error) => return Err(error.into()),
-    }
-    let (workspaces, name) = (project.workspaces().clone(), text.to_owned());
-    let exists = tokio::task::spawn_blocking(move || {
-        missiond_git::BranchName::new(name)
-            .and_then(|branch| workspaces.repository().branch_tip(&branch))
-            .is_ok()
-    });
-    if !exists.await? {
-        return Err(Error::Missing(format!("there is no task and no branch `{}`", escape_line(text))).into());
-    }
-    Ok(Work { branch: text.to_owned(), base: "HEAD".to_owned(), title: "by missiond".to_owned() })
-}
-
-fn is_missing(error: &missiond_core::access::AccessError) -> bool {
-    error.kind() == missiond_core::access::AccessErrorKind::Core(ErrorKind::Missing)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
-use missiond_core::access::Access;
+use missiond_core::access::{Access, References};
 use missiond_core::{AgentKind, DriverKind, NewTask, Role};
 
 use crate::exit::UsageError;
@@ -55,14 +55,9 @@ impl TaskOptions {
         Ok(())
     }
 
-    /// The agent that the tasks need, as far as the command line says it: the one that is named, or that of the task to
-    /// follow.
+    /// The agent that the tasks need, as far as the command line says it.
     pub(crate) async fn agent_wanted(&self, access: &Access) -> anyhow::Result<Option<AgentKind>> {
-        match (&self.agent, &self.follow_up) {
-            (Some(agent), _) => Ok(Some(agent.clone())),
-            (None, Some(text)) => Ok(access.find_task(text).await?.request.agent),
-            (None, None) => Ok(None),
-        }
+        Ok(access.agent_wanted(self.agent.as_ref(), &self.references()).await?)
     }
 
     /// A request for each prompt. `agent` is for those that name none.
@@ -73,20 +68,12 @@ impl TaskOptions {
     ) -> anyhow::Result<Vec<NewTask>> {
         let mut template = NewTask::new(String::new());
         template.role = self.role.clone().unwrap_or_default();
-        template.agent = self.agent.clone().or(agent);
+        template.agent.clone_from(&self.agent);
         template.driver = self.driver;
         template.issue.clone_from(&self.issue);
         template.priority = self.priority;
-        for text in &self.after {
-            template.depends_on.push(access.find_task(text).await?.id);
-        }
-        if let Some(text) = &self.follow_up {
-            let earlier = access.find_task(text).await?;
-            template.follow_up = Some(earlier.id);
-            // What the earlier task was for decides, unless the command says otherwise.
-            template.agent = self.agent.clone().or(earlier.request.agent);
-        }
         template.deadline = self.timeout.and_then(|timeout| Timestamp::now().checked_add(timeout).ok());
+        let template = access.refer(template, &self.references(), agent).await?;
         self.prompts
             .iter()
             .map(|prompt| {
@@ -95,6 +82,10 @@ impl TaskOptions {
                 Ok(request)
             })
             .collect()
+    }
+
+    fn references(&self) -> References {
+        References { after: self.after.clone(), follow_up: self.follow_up.clone() }
     }
 }
 

@@ -1,7 +1,7 @@
 //! `run`: submit and wait.
 
 use clap::{Args, ValueEnum};
-use missiond_core::access::Access;
+use missiond_core::access::{Access, Session};
 use missiond_core::{EventBody, Task, TaskId};
 use serde::Serialize;
 
@@ -11,7 +11,7 @@ use crate::commands::watch::{Watch, exit_of, question};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output::{STRONG, approval, finished_task, head, line, remark, to_json};
-use crate::session::{Session, interrupts};
+use crate::signals::interrupts;
 
 /// Give agents tasks and wait for the results
 ///

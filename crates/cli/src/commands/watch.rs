@@ -1,11 +1,10 @@
 //! Following some tasks to their end.
 
-use missiond_core::access::{AccessError, Events};
+use missiond_core::access::{AccessError, Events, Session};
 use missiond_core::{Approval, ApprovalId, Cause, Event, EventBody, Seq, Task, TaskId, TaskStatus};
 
 use crate::commands::board::Board;
 use crate::exit::Exit;
-use crate::session::{Session, owner_is_gone};
 
 /// Tasks that are being followed, from an event on.
 #[derive(Debug)]
@@ -60,7 +59,7 @@ impl Watch {
                     return Ok(Some(event));
                 }
                 Ok(None) => {}
-                Err(error) if owner_is_gone(&error) => {}
+                Err(error) if error.owner_is_gone() => {}
                 Err(error) => return Err(error.into()),
             }
             self.events = None;
@@ -76,7 +75,7 @@ impl Watch {
             results.push(loop {
                 match session.access().wait(*id).await {
                     Ok(task) => break task,
-                    Err(error) if owner_is_gone(&error) => session.ensure().await?,
+                    Err(error) if error.owner_is_gone() => session.ensure().await?,
                     Err(error) => return Err(error.into()),
                 }
             });

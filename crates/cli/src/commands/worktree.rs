@@ -1,12 +1,11 @@
 //! `worktree`: the directories where agents, and people, work.
 
 use clap::Subcommand;
-use missiond_core::access::workspace_request;
+use missiond_core::access::{RemovedWorktree, workspace_request};
 use missiond_core::adapters::GitWorkspaces;
 use missiond_core::ports::Workspaces as _;
-use missiond_core::project::Project;
 use missiond_core::text::escape_line;
-use missiond_core::{Error, TaskStatus, WorkspaceRecord};
+use missiond_core::{Error, WorkspaceRecord};
 use serde::Serialize;
 
 use crate::context::Context;
@@ -82,16 +81,9 @@ impl Worktree {
                 }
             }
             Self::Remove { worktree } => {
-                let record = find(&project, &worktree).await?;
-                let running = access.tasks(&[TaskStatus::Running], None).await?;
-                let at_work = running
-                    .iter()
-                    .find(|task| task.workspace.as_ref().is_some_and(|at| at.name == record.name));
-                if let Some(task) = at_work {
-                    anyhow::bail!("task {} works in {}; cancel it first", task.id, escape_line(&record.name));
-                }
-                let retired = workspaces.retire(&record).await.map_err(Error::from)?;
-                let removed = Removed { name: record.name, branch: record.branch, rescue: retired.rescue };
+                let RemovedWorktree { name, branch, rescue, .. } =
+                    access.remove_worktree(&project, &worktree).await?;
+                let removed = Removed { name, branch, rescue };
                 one(context.format, &removed, || {
                     line(format!(
                         "removed {}; branch {} stays",
@@ -145,18 +137,4 @@ fn table(shown: &[Shown]) -> Table {
         ]);
     }
     table
-}
-
-async fn find(project: &Project, text: &str) -> anyhow::Result<WorkspaceRecord> {
-    let named = workspace_request(&project.settings, project.root(), text);
-    let records = project.workspaces().list().await.map_err(Error::from)?;
-    let known: Vec<String> = records.iter().map(|record| escape_line(&record.name)).collect();
-    let found = records
-        .iter()
-        .find(|record| record.name == text)
-        .or_else(|| records.iter().find(|record| record.branch == text || record.name == named.name));
-    found.cloned().ok_or_else(|| {
-        let there = if known.is_empty() { "there are none".to_owned() } else { known.join(", ") };
-        Error::Missing(format!("there is no worktree `{}` of ours; {there}", escape_line(text))).into()
-    })
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use clap::builder::styling::Style;
-use missiond_core::access::Access;
+use missiond_core::access::{Access, Session};
 use missiond_core::adapters::GitWorkspaces;
 use missiond_core::ports::{MergeOutcome, Workspaces as _};
 use missiond_core::text::escape_line;
@@ -15,7 +15,6 @@ use crate::output::{
     Cell, FAINT, GREEN, RED, STRONG, Table, YELLOW, count, cut, event_what, line, status_style,
     terminal_width,
 };
-use crate::session::Session;
 
 /// How wide the two words before the text are, and the least room that a remark behind it is worth.
 const LABELS: usize = 20;

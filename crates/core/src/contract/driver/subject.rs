@@ -26,7 +26,7 @@ pub struct Subject {
 pub struct Prompts {
     /// It names its conversation, says something, and ends its turn well with an answer that holds the word `pong`.
     pub answer: String,
-    /// It calls the tool `Bash` once, which ends well or not, and ends its turn well.
+    /// It calls the tool `Bash` once with a `command`, which gives back the word `listed`, and ends its turn well.
     pub call: String,
     /// It reports that it failed, with a message that holds the words `on purpose`.
     pub fail: String,

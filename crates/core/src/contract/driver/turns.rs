@@ -67,14 +67,19 @@ pub(super) async fn report_calls_in_order(subject: &Subject) {
     turn_done(&mut agent, &subject.prompts.call, &ear).await;
     let heard = ear.heard();
     let called = heard.iter().enumerate().find_map(|(place, event)| match event {
-        TurnEvent::ToolCall(call) if call.tool == "Bash" => Some((place, call.id.clone())),
+        TurnEvent::ToolCall(call) if call.tool == "Bash" => Some((place, call)),
         _ => None,
     });
-    let (called, id) = called.unwrap_or_else(|| panic!("a tool call must be told: {heard:?}"));
-    let ended =
-        heard.iter().position(|event| matches!(event, TurnEvent::ToolResult { call, .. } if *call == id));
-    let ended = ended.unwrap_or_else(|| panic!("a tool's end must be told: {heard:?}"));
+    let (called, call) = called.unwrap_or_else(|| panic!("a tool call must be told: {heard:?}"));
+    assert!(call.input["command"].is_string(), "a call must be told with its arguments: {heard:?}");
+    let ended = heard.iter().enumerate().find_map(|(place, event)| match event {
+        TurnEvent::ToolResult { call: ended, content, .. } if *ended == call.id => Some((place, content)),
+        _ => None,
+    });
+    let (ended, content) = ended.unwrap_or_else(|| panic!("a tool's end must be told: {heard:?}"));
     assert!(called < ended, "a call must be told before its end: {heard:?}");
+    // A refusal is known by it.
+    assert!(content.contains("listed"), "what a tool gave back must be told: {heard:?}");
     stop(&mut agent, &tag).await;
 }
 

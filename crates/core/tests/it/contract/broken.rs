@@ -222,6 +222,12 @@ enum Secret {
     Stop,
     /// It calls every failure a success.
     Failure,
+    /// It does not tell of tool calls.
+    Call,
+    /// It does not tell of their ends.
+    End,
+    /// It does not tell what they gave back.
+    Content,
 }
 
 impl Driver for Secretive {
@@ -272,9 +278,14 @@ struct Whisper<'a> {
 }
 
 impl TurnSink for Whisper<'_> {
-    fn observe(&self, event: TurnEvent) -> BoxFuture<'_, TurnControl> {
+    fn observe(&self, mut event: TurnEvent) -> BoxFuture<'_, TurnControl> {
+        if let (Secret::Content, TurnEvent::ToolResult { content, .. }) = (self.secret, &mut event) {
+            content.clear();
+        }
         match (self.secret, &event) {
-            (Secret::Process, TurnEvent::Started { .. }) => Box::pin(async { TurnControl::Continue }),
+            (Secret::Process, TurnEvent::Started { .. })
+            | (Secret::Call, TurnEvent::ToolCall(_))
+            | (Secret::End, TurnEvent::ToolResult { .. }) => Box::pin(async { TurnControl::Continue }),
             _ => self.sink.observe(event),
         }
     }
@@ -290,6 +301,9 @@ async fn a_secretive_driver() {
         (Secret::Process, "the start of the process must be told"),
         (Secret::Stop, "a turn that the sink stops must end with the sink's error"),
         (Secret::Failure, "what the agent calls a failure must be one"),
+        (Secret::Call, "a tool call must be told"),
+        (Secret::End, "a tool's end must be told"),
+        (Secret::Content, "what a tool gave back must be told"),
     ] {
         let suite = async move {
             let scratch = tempfile::tempdir().unwrap();

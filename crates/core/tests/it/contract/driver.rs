@@ -26,7 +26,7 @@ async fn pty_driver() {
     let scratch = tempfile::tempdir().unwrap();
     let prompts = Prompts::new(
         r#"script:[{"say":"thinking"},{"say":"pong"}]"#,
-        r#"script:[{"unhooked":"true"},{"say":"called"}]"#,
+        r#"script:[{"unhooked":"echo listed"},{"say":"called"}]"#,
         r#"script:[{"fail":"failed on purpose"}]"#,
         r#"script:[{"say":"soon"},{"crash":9}]"#,
         r#"script:[{"say":"working"},{"unhooked":"trap '' INT TERM HUP; while :; do sleep 0.1; done"}]"#,

@@ -30,14 +30,20 @@ pub(super) struct Sink {
     guards: Mutex<Vec<SessionGuard>>,
 }
 
-/// A call that the agent announced.
-#[derive(Debug)]
+/// A call that the agent told of.
+#[derive(Debug, Default)]
 struct Called {
+    /// `None` as long as only its end was told: an agent may write that down first.
+    announced: Option<Announced>,
+    /// Whether it is known that it never ran: the agent itself said so, or passed our refusal on.
+    never_ran: bool,
+}
+
+#[derive(Debug)]
+struct Announced {
     tool: String,
     argument: String,
     print: Print,
-    /// Whether it is known that it never ran: the agent itself said so, or passed our refusal on.
-    never_ran: bool,
 }
 
 /// How many tool calls there were.
@@ -121,69 +127,67 @@ impl Sink {
     fn announce(&self, call: ToolCall) -> Result<(), TurnError> {
         let print = unpoisoned(&self.occupied.verdicts).print(&call);
         let argument = missiond_process::text::truncate(&call.argument(), MAX_ARGUMENT_BYTES).to_owned();
-        let called = Called { tool: call.tool, argument, print, never_ran: false };
+        let new = Announced { tool: call.tool, argument, print };
         let mut calls = unpoisoned(&self.calls);
-        match calls.get(&call.id) {
+        let called = entry(&mut calls, &call.id)?;
+        match &called.announced {
             // The first one could have run on the verdict of the second.
-            Some(earlier) if earlier.print != called.print => return Err(earlier.bypassed()),
-            Some(_) => return Ok(()),
-            None if calls.len() >= MAX_CALLS => {
-                return Err(TurnError::Other(format!("the turn has made more than {MAX_CALLS} tool calls")));
+            Some(earlier) if earlier.print != new.print => Err(earlier.bypassed()),
+            Some(_) => Ok(()),
+            None => {
+                called.announced = Some(new);
+                Ok(())
             }
-            None => {}
         }
-        calls.insert(call.id, called);
-        Ok(())
     }
 
     /// Every call that ran must have been allowed before it ran. `error` is what the tool said if it said that it failed.
     fn check_verdict(&self, call: &str, error: Option<&str>, never_ran: bool) -> Result<(), TurnError> {
         let verdicts = unpoisoned(&self.occupied.verdicts);
-        let judged = verdicts.of(call);
         let mut calls = unpoisoned(&self.calls);
-        let called = calls.get_mut(call);
-        let given = judged.and_then(|judged| judged.given.as_ref());
-        let passes = match (given, judged) {
-            (Some(given), Some(judged)) if given.decision == Decision::Allow => {
-                // A verdict on one call is none on another, whatever id the agent gives its calls.
-                called.as_ref().is_none_or(|called| judged.call.covers(&called.print))
+        let called = entry(&mut calls, call)?;
+        let judged = verdicts.of(call);
+        let (passes, did_run) = match judged.and_then(|judged| Some((judged, judged.given.as_ref()?))) {
+            // A verdict on one call is none on another, whatever id the agent gives its calls.
+            Some((judged, given)) if given.decision == Decision::Allow => {
+                let covered = called.announced.as_ref().is_none_or(|new| judged.call.covers(&new.print));
+                (covered, !never_ran)
             }
-            (Some(given), _) => {
-                // An error alone is no refusal: if our no did not reach the agent, the call may have run and failed.
+            // An error alone is no refusal: if our no did not reach the agent, the call may have run and failed.
+            Some((_, given)) => {
                 let refused = never_ran || error.is_some_and(|text| given.is_said_by(text));
                 self.tally.denied.fetch_add(u32::from(refused), Ordering::Relaxed);
-                refused
+                (refused, !refused)
             }
-            (None, _) => never_ran,
+            None => (never_ran, !never_ran),
         };
-        let did_run = given.is_some_and(|given| given.decision == Decision::Allow) && !never_ran;
-        match called {
-            Some(called) if passes => {
-                called.never_ran |= !did_run;
-                Ok(())
-            }
-            None if passes => Ok(()),
-            Some(called) => Err(called.bypassed()),
-            None => Err(TurnError::PolicyBypassed {
+        if passes {
+            called.never_ran |= !did_run;
+            return Ok(());
+        }
+        Err(called.announced.as_ref().map_or_else(
+            || TurnError::PolicyBypassed {
                 tool: "an unannounced call".to_owned(),
                 argument: missiond_process::text::truncate(call, MAX_ARGUMENT_BYTES).to_owned(),
-            }),
-        }
+            },
+            Announced::bypassed,
+        ))
     }
 
-    /// At the end of a turn that is said to have gone well: a call that was announced and never heard of again must have
-    /// been allowed too.
+    /// At the end of a turn that is said to have gone well: a call that was announced and never heard of again, or only
+    /// before it was announced, must have been allowed too.
     pub(super) fn check_all_judged(&self) -> Result<(), TurnError> {
         let verdicts = unpoisoned(&self.occupied.verdicts);
         let calls = unpoisoned(&self.calls);
-        let is_allowed = |id: &str, called: &Called| {
+        let is_allowed = |id: &str, announced: &Announced| {
             verdicts.of(id).is_some_and(|judged| {
                 judged.given.as_ref().is_some_and(|given| given.decision == Decision::Allow)
-                    && judged.call.covers(&called.print)
+                    && judged.call.covers(&announced.print)
             })
         };
-        let bad = calls.iter().find(|(id, called)| !called.never_ran && !is_allowed(id, called));
-        bad.map_or(Ok(()), |(_, called)| Err(called.bypassed()))
+        let mut ran = calls.iter().filter(|(_, called)| !called.never_ran);
+        let bad = ran.find_map(|(id, called)| called.announced.as_ref().filter(|new| !is_allowed(id, new)));
+        bad.map_or(Ok(()), |announced| Err(announced.bypassed()))
     }
 
     async fn set_status(&self, status: AgentStatus, evidence: String) -> Result<(), TurnError> {
@@ -209,7 +213,15 @@ impl Sink {
     }
 }
 
-impl Called {
+/// The place of a call, as long as there is one.
+fn entry<'a>(calls: &'a mut HashMap<String, Called>, id: &str) -> Result<&'a mut Called, TurnError> {
+    if calls.len() >= MAX_CALLS && !calls.contains_key(id) {
+        return Err(TurnError::Other(format!("the turn has made more than {MAX_CALLS} tool calls")));
+    }
+    Ok(calls.entry(id.to_owned()).or_default())
+}
+
+impl Announced {
     fn bypassed(&self) -> TurnError {
         TurnError::PolicyBypassed { tool: self.tool.clone(), argument: self.argument.clone() }
     }

@@ -243,7 +243,7 @@ async fn ending(decision: Decision, script: fn(&dyn Script)) -> (Option<String>,
 /// A yes is for one call: this id, this tool, these arguments.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_verdict_is_for_the_call_that_was_judged() {
-    let bypassed: [fn(&dyn Script); 7] = [
+    let bypassed: [fn(&dyn Script); 8] = [
         |turn| {
             turn.judge("c1", "Bash", json!({"command": "ls"}));
             turn.call("c1", "Bash", json!({"command": "rm x"}));
@@ -276,6 +276,12 @@ async fn a_verdict_is_for_the_call_that_was_judged() {
             turn.judge("c1", "Bash", json!({"command": "ls"}));
             turn.end("c1", "listed");
         },
+        // The end is told first.
+        |turn| {
+            turn.judge("c1", "Bash", json!({"command": "ls"}));
+            turn.end("c1", "gone");
+            turn.call("c1", "Bash", json!({"command": "rm x"}));
+        },
         |turn| {
             turn.judge("c1", "Bash", json!({"command": "ls"}));
             turn.judge("c1", "Bash", json!({"command": "rm x"}));
@@ -299,6 +305,9 @@ async fn a_verdict_is_for_the_call_that_was_judged() {
         turn.call("c2", "Write", json!({"file_path": "a", "content": "x"}));
         turn.judge("c2", "Write", json!({"file_path": "/w/d/a", "content": "x"}));
         turn.end("c2", "written");
+        turn.judge("c3", "Bash", json!({"command": "ls"}));
+        turn.end("c3", "listed");
+        turn.call("c3", "Bash", json!({"command": "ls"}));
     };
     assert_eq!(ending(Decision::Allow, same).await, (None, 0));
 }
@@ -336,8 +345,14 @@ async fn a_denied_call_that_failed_is_no_refusal() {
             turn.judge(id, "Bash", json!({"command": "ls"}));
             turn.end(id, content);
         }
+        // Claude Code's transcript may have the end of a call before the call.
+        turn.judge("c3", "Bash", json!({"command": "ls"}));
+        turn.end("c3", "!the gate always says so");
+        turn.call("c3", "Bash", json!({"command": "ls"}));
+        turn.end("c4", "!<tool_use_error>malformed");
+        turn.call("c4", "Bash", json!({"command": 7}));
     };
-    assert_eq!(ending(Decision::Deny, refused).await, (None, 2));
+    assert_eq!(ending(Decision::Deny, refused).await, (None, 3));
 }
 
 #[tokio::test(flavor = "multi_thread")]

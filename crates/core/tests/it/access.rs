@@ -49,27 +49,30 @@ fn find_names_a_bounded_number_of_candidates() {
     assert!(error.contains("more") && error.len() < 1000, "{error}");
 }
 
-struct Scene {
-    directory: tempfile::TempDir,
+/// A repository with a configuration.
+pub(crate) struct Scene {
+    pub(crate) directory: tempfile::TempDir,
 }
 
 impl Scene {
-    fn new(config: &str) -> Self {
+    pub(crate) fn new(config: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let git = |args: &[&str]| {
-            let mut git = std::process::Command::new("git");
-            git.args(["-c", "user.name=T", "-c", "user.email=t@example.com"]).args(args);
-            git.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
-            assert!(git.current_dir(directory.path()).output().unwrap().status.success(), "{args:?}");
-        };
-        git(&["init", "-q", "-b", "main"]);
-        git(&["commit", "-q", "--allow-empty", "-m", "Begin"]);
         std::fs::create_dir(directory.path().join(".missiond")).unwrap();
         std::fs::write(directory.path().join(".missiond/config.toml"), config).unwrap();
-        Self { directory }
+        let scene = Self { directory };
+        scene.git(&["init", "-q", "-b", "main"]);
+        scene.git(&["commit", "-q", "--allow-empty", "-m", "Begin"]);
+        scene
     }
 
-    fn project(&self) -> Project {
+    pub(crate) fn git(&self, args: &[&str]) {
+        let mut git = std::process::Command::new("git");
+        git.args(["-c", "user.name=T", "-c", "user.email=t@example.com"]).args(args);
+        git.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
+        assert!(git.current_dir(self.directory.path()).output().unwrap().status.success(), "{args:?}");
+    }
+
+    pub(crate) fn project(&self) -> Project {
         Project::discover(self.directory.path(), &ProjectOptions::default()).unwrap()
     }
 }

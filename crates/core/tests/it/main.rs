@@ -13,5 +13,7 @@ mod hook;
 mod mission;
 mod scheduler;
 mod scripted;
+#[cfg(all(feature = "git", feature = "policy"))]
+mod session;
 mod store;
 mod text;

@@ -57,7 +57,7 @@ impl Worktree {
         let workspaces = project.workspaces();
         match self {
             Self::Create { issue, base } => {
-                let mut request = workspace_request(&project.settings, project.root(), &issue);
+                let mut request = workspace_request(&project.settings, project.root(), &issue)?;
                 request.base = base;
                 let record = workspaces.create(request).await.map_err(Error::from)?;
                 one(context.format, &record, || {

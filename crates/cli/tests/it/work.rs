@@ -22,7 +22,7 @@ fn worktree_is_made_named_listed_and_removed_without_losing_work() {
     assert_eq!(path.file_name().unwrap(), "repo-42");
     assert!(path.join("README.md").is_file());
     scene.run(&["worktree", "create", "42"]).assert(1, &["exists already"]);
-    scene.run(&["worktree", "create", "4 2"]).assert(1, &["can't be a"]);
+    scene.run(&["worktree", "create", "..."]).assert(2, &["can't name a branch"]);
 
     fs::write(path.join("notes.txt"), "unsaved").unwrap();
     let listed = scene.json(&["worktree", "list"]);

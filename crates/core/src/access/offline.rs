@@ -8,11 +8,10 @@ use crate::access::seats_for;
 use crate::control::{OwnerLock, ProjectPaths};
 use crate::error::Error;
 use crate::ids::TaskId;
-use crate::mission::MissionConfig;
+use crate::mission::{MissionConfig, admission};
 use crate::model::{NewTask, Task, TaskStatus};
 use crate::ports::{Change, Store};
 use crate::project::Project;
-use crate::scheduler;
 use crate::store::{OpenMode, SqliteStore};
 
 /// How long another writer's moment is waited for.
@@ -32,49 +31,23 @@ impl Offline {
         Self { paths: project.paths.clone(), config }
     }
 
-    pub(super) async fn submit(&self, mut request: NewTask) -> Result<TaskId, Error> {
-        if request.prompt.trim().is_empty() {
-            return Err(Error::Invalid("the prompt is empty; say what the agent is to do".to_owned()));
-        }
+    pub(super) async fn submit(&self, request: NewTask) -> Result<TaskId, Error> {
         let config = self.config.as_ref().map_err(|error| Error::Policy(error.clone()))?;
-        if let Some(agent) = &request.agent {
-            config.require_kind(agent)?;
-        }
+        admission::check(config, &request)?;
         let (lock, store) = self.own().await?;
-        if let Some(earlier) = request.follow_up {
-            let earlier = store.task(earlier).await?;
-            if !earlier.status.is_final() {
-                return Err(Error::Invalid(format!(
-                    "task {} is {}; wait for its end before a follow-up",
-                    earlier.id, earlier.status
-                )));
-            }
-            request.agent = request.agent.or(earlier.request.agent);
-        }
+        let request = admission::follow(&store, request).await?;
+        admission::check(config, &request)?;
+        let driver = request.driver.unwrap_or_default();
+        let slots = seats_for(config, request.agent.as_ref(), driver, &[])?;
         let at = Timestamp::now();
-        let task = Task::queued(TaskId::generate(), request, at);
-        let driver = task.request.driver.unwrap_or_default();
-        let slots = seats_for(config, task.request.agent.as_ref(), driver, &[])?;
-        if let Some(reason) = scheduler::unservable(&task, &slots) {
-            return Err(Error::Unservable(reason));
-        }
+        let task = admission::candidate(request, &slots, at)?;
         store.apply(Change::SubmitTask { id: task.id, request: Box::new(task.request), at }).await?;
         give_back(lock, store).await;
         Ok(task.id)
     }
 
     pub(super) async fn retry(&self, task: Task) -> Result<TaskId, Error> {
-        if !task.status.is_final() {
-            return Err(Error::Invalid(format!(
-                "task {} is {}; only a task that has ended can be retried",
-                task.id, task.status
-            )));
-        }
-        let mut request = task.request;
-        if request.deadline.is_some_and(|deadline| deadline <= Timestamp::now()) {
-            request.deadline = None;
-        }
-        self.submit(request).await
+        self.submit(admission::again(task, Timestamp::now())?).await
     }
 
     pub(super) async fn cancel(&self, task: TaskId, reason: &str) -> Result<(), Error> {

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::config::Settings;
 use crate::error::Error;
 use crate::ids::AgentKind;
-use crate::mission::MissionConfig;
+use crate::mission::{MissionConfig, admission};
 use crate::model::{DriverKind, NewTask, SlotConfig, Task};
 use crate::ports::WorkspaceRequest;
 
@@ -62,10 +62,15 @@ fn named_seat(request: &NewTask) -> Option<(AgentKind, DriverKind)> {
     Some((request.agent.clone()?, request.driver.unwrap_or_default()))
 }
 
-/// The workspace for an issue, named by the project's pattern.
-pub fn workspace_request(settings: &Settings, root: &Path, issue: &str) -> WorkspaceRequest {
-    let repository = root.file_name().unwrap_or_default().to_string_lossy();
-    let name = settings.naming_pattern.replace("{repo}", &repository).replace("{issue_id}", issue);
-    let path = settings.workspace_base.join(&name);
-    WorkspaceRequest::new(name, path, format!("{}/{issue}", settings.branch_prefix))
+/// The workspace for an issue, named by the project's pattern as that of a task about the issue is: what git would not
+/// take in a branch becomes `-`.
+///
+/// # Errors
+///
+/// [`Error::Invalid`] when nothing is left of the issue then.
+pub fn workspace_request(settings: &Settings, root: &Path, issue: &str) -> Result<WorkspaceRequest, Error> {
+    admission::workspace_request(settings, root, issue, 1).ok_or_else(|| {
+        let issue = crate::text::escape_line(missiond_process::text::truncate(issue, 80));
+        Error::Invalid(format!("`{issue}` can't name a branch; use letters and digits, such as fix-login"))
+    })
 }

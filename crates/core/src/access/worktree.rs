@@ -101,14 +101,16 @@ fn may_work_in(task: &Task, workspace: &Workspace) -> bool {
 }
 
 async fn find(project: &Project, text: &str) -> Result<Workspace, Error> {
-    let named = workspace_request(&project.settings, project.root(), text);
+    let named = workspace_request(&project.settings, project.root(), text).ok();
     let all = on_thread(project, |repository| repository.list()).await?;
     let found = all
         .iter()
         .find(|workspace| workspace.name.as_str() == text)
         .or_else(|| {
-            all.iter()
-                .find(|workspace| workspace.branch.as_str() == text || workspace.name.as_str() == named.name)
+            all.iter().find(|workspace| {
+                workspace.branch.as_str() == text
+                    || named.as_ref().is_some_and(|named| workspace.name.as_str() == named.name)
+            })
         })
         .cloned();
     found.ok_or_else(|| {

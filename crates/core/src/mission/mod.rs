@@ -1,5 +1,7 @@
 //! The one handle that an embedder needs.
 
+#[cfg(all(feature = "git", feature = "policy"))]
+pub(crate) mod admission;
 mod attempt;
 mod config;
 mod gate;

@@ -154,9 +154,15 @@ fn workspace_is_named_by_the_pattern() {
         "[worktree]\nbase_path = \"trees\"\nnaming_pattern = \"x-{issue_id}-{repo}\"\n[core]\ndefault_branch_prefix = \"fix\"\n",
     );
     let project = scene.project();
-    let request = workspace_request(&project.settings, project.root(), "42");
-    let repository = project.root().file_name().unwrap().to_str().unwrap();
+    let request = workspace_request(&project.settings, project.root(), "42").unwrap();
+    // The scratch directory's name begins with a dot, which git does not take.
+    let repository = project.root().file_name().unwrap().to_str().unwrap().trim_start_matches('.');
     assert_eq!(request.name, format!("x-42-{repository}"));
     assert_eq!(request.branch, "fix/42");
     assert_eq!(request.path, project.root().join("trees").join(&request.name));
+    let named = |issue: &str| workspace_request(&project.settings, project.root(), issue);
+    assert_eq!(named("4 2/../x").unwrap().branch, "fix/4-2-x");
+    for nothing in ["", "..", "///"] {
+        assert_eq!(named(nothing).unwrap_err().kind(), ErrorKind::Invalid, "{nothing:?}");
+    }
 }

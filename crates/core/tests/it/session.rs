@@ -130,7 +130,7 @@ async fn request_refers_to_tasks_by_parts_of_their_ids() {
 
 async fn make(project: &Project, issue: &str) -> WorkspaceRecord {
     std::fs::write(project.root().join(".git/info/exclude"), ".trees\n").unwrap();
-    let request = workspace_request(&project.settings, project.root(), issue);
+    let request = workspace_request(&project.settings, project.root(), issue).unwrap();
     project.workspaces().create(request).await.unwrap()
 }
 

@@ -65,6 +65,25 @@ fn failure_in_the_background_is_said_in_the_foreground() {
 }
 
 #[test]
+fn directory_with_an_odd_name_is_shown_without_its_escapes() {
+    let scene = Scene::new();
+    let odd = scene.repo.beside("odd\u{1b}[2J");
+    let path = odd.to_str().unwrap();
+    scene.repo.git(&["clone", "-q", ".", path]).unwrap();
+    let check = |args: &[&str], code: i32, said: &str| {
+        let outcome = scene.run(&[&["-C", path], args].concat());
+        assert!(!outcome.all().contains('\u{1b}'), "{args:?}: {outcome:#?}");
+        outcome.assert(code, &[said, "\\u{1b}[2J/.missiond/logs/up.log"]);
+    };
+    check(&["up", "--detach", "--agent", "scripted"], 0, "in the background");
+    scene.ok(&["-C", path, "down"]);
+    fs::create_dir_all(odd.join(".missiond")).unwrap();
+    fs::write(odd.join(".missiond/config.toml"), "[[slot]]\nid = \"one\"\nagent = \"unheard-of\"\n").unwrap();
+    check(&["up", "--detach"], 6, "no agent kind `unheard-of`");
+    scene.assert_nothing_left();
+}
+
+#[test]
 fn agents_are_listed_explained_and_ended() {
     let scene = Scene::configured("[[slot]]\nid = \"only\"\nagent = \"scripted\"\n");
     scene.run(&["agent", "kill", "only"]).assert(6, &["no slot `only`"]);

@@ -7,7 +7,7 @@ use etcetera::BaseStrategy as _;
 
 use crate::adapters::{GitWorkspaces, PolicyGate};
 use crate::agents::Profiles;
-use crate::config::{Config, Settings, Sources};
+use crate::config::{Config, ConfigError, Origin, Settings, Sources};
 use crate::control::ProjectPaths;
 use crate::error::Error;
 use crate::headless::HeadlessDriver;
@@ -134,10 +134,7 @@ pub fn root_of(from: &Path) -> Result<PathBuf, Error> {
 
 fn read(root: &Path, options: &ProjectOptions) -> Result<(ProjectPaths, Config, Settings), Error> {
     let paths = ProjectPaths::new(root)?;
-    let environment = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .filter(|(name, _)| name.starts_with("MISSIOND_"))
-        .collect();
+    let environment = environment()?;
     let config = Config::load(&Sources {
         user_file: options.user_file.clone(),
         project_file: Some(paths.state_dir().join("config.toml")),
@@ -146,4 +143,21 @@ fn read(root: &Path, options: &ProjectOptions) -> Result<(ProjectPaths, Config, 
     })?;
     let settings = Settings::from_config(&config, root, &|name| std::env::var(name).ok())?;
     Ok((paths, config, settings))
+}
+
+/// The variables that are meant for us. One that is no text must not be passed over as if it were not set.
+fn environment() -> Result<Vec<(String, String)>, ConfigError> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
+        .filter(|(name, _)| name.starts_with("MISSIOND_"))
+        .map(|(name, value)| match value.into_string() {
+            Ok(value) => Ok((name, value)),
+            Err(value) => Err(ConfigError::BadValue {
+                origin: Origin::Environment(crate::text::escape_line(&name)),
+                key: crate::text::escape_line(&name),
+                expected: "a text in UTF-8".to_owned(),
+                found: format!("`{}`", crate::text::escape_line(&value.to_string_lossy())),
+            }),
+        })
+        .collect()
 }

@@ -1,7 +1,9 @@
 //! `config`, and configurations that cannot be used.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::process::Stdio;
 
@@ -54,6 +56,9 @@ fn misspelt_environment_variable_is_a_configuration_error() {
         .assert(3, &["did you mean `MISSIOND_AGENT_TURN_TIMEOUT`?"]);
     run("MISSIOND_AGENT_TURN_TIMEOUT", &["status"]).assert(0, &[]);
     run("MISSIOND_LOG", &["status"]).assert(0, &[]);
+    let mut command = scene.command(&["status"]);
+    command.env("MISSIOND_WORKTREE_BASE_PATH", OsStr::from_bytes(b"/\xff"));
+    finish(command).assert(3, &["MISSIOND_WORKTREE_BASE_PATH", "a text in UTF-8"]);
 }
 
 #[test]

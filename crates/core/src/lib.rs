@@ -128,6 +128,8 @@ pub use ids::{
     AgentKind, ApprovalId, ConversationId, LeaseToken, MessageId, ParseIdError, Role, RunId, Seq, SlotId,
     TaskId,
 };
+/// The moment of an event, of jiff 0.2; a change of its major version is one of this crate's.
+pub use jiff::Timestamp;
 pub use mission::{EventStream, Mission, MissionConfig, Ports};
 pub use model::{
     AgentStatus, Approval, ApprovalStatus, Cause, Decision, DriverKind, Event, EventBody, Lease, Message,

@@ -1,6 +1,6 @@
 //! Which task goes to which slot next: a pure function over what is known.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 
@@ -9,6 +9,9 @@ use crate::model::{Slot, SlotConfig, Task, TaskStatus};
 
 /// How often a task may be begun before it counts as one that brings its owner down.
 pub const MAX_ATTEMPTS: u32 = 100;
+
+/// How many kinds of slots an error names.
+const MAX_KINDS_NAMED: usize = 8;
 
 /// What the plan is made from.
 #[derive(Clone, Debug, Default)]
@@ -129,19 +132,33 @@ pub fn unservable(task: &Task, slots: &[SlotConfig]) -> Option<String> {
     if let Some(driver) = request.driver {
         wanted.push_str(&format!(", driver `{driver}`"));
     }
-    let mut there: Vec<String> = slots
-        .iter()
-        .map(|slot| format!("{} ({}, {}, {})", slot.id, slot.role, slot.agent, slot.driver))
-        .collect();
-    there.truncate(8);
-    let there = if there.is_empty() {
+    let there = if slots.is_empty() {
         "there are no slots".to_owned()
     } else {
-        format!("the slots are {}", there.join(", "))
+        format!("the slots are {}", kinds_of(slots))
     };
     Some(format!(
         "no slot has {wanted}; {there}: add a `[[slot]]` to .missiond/config.toml or ask for another role"
     ))
+}
+
+/// The slots of each kind, by their number; few of them by their names.
+fn kinds_of(slots: &[SlotConfig]) -> String {
+    let mut kinds: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for slot in slots {
+        let kind = format!("{}, {}, {}", slot.role, slot.agent, slot.driver);
+        kinds.entry(kind).or_default().push(slot.id.as_str());
+    }
+    let more = kinds.len().saturating_sub(MAX_KINDS_NAMED);
+    let named = kinds.into_iter().take(MAX_KINDS_NAMED).map(|(kind, ids)| match ids.as_slice() {
+        ids if ids.len() <= 3 => format!("{} ({kind})", ids.join(", ")),
+        ids => format!("{}, {} and {} more ({kind})", ids[0], ids[1], ids.len() - 2),
+    });
+    let mut text = named.collect::<Vec<_>>().join("; ");
+    if more > 0 {
+        text.push_str(&format!("; and {more} more kinds"));
+    }
+    text
 }
 
 fn must_fail(task: &Task, state: &State, now: Timestamp) -> Option<String> {

@@ -23,7 +23,7 @@ pub(crate) struct Answer {
     /// The approval's id, or a part that no other one's id has.
     id: String,
     /// Something to tell the agent.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, visible_alias = "reason", value_name = "TEXT")]
     note: Option<String>,
 }
 

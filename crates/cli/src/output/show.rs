@@ -198,6 +198,9 @@ pub(crate) fn event_what(body: &EventBody) -> String {
         EventBody::ApprovalOpened { approval, tool, argument, risk } => {
             format!("{} {tool} `{argument}` ({} risk)", approval.short(), risk.as_str())
         }
+        EventBody::ApprovalSettled { approval, status: ApprovalStatus::Expired, by } => {
+            format!("{} expired: {by}", approval.short())
+        }
         EventBody::ApprovalSettled { approval, status, by } => {
             format!("{} {} by {by}", approval.short(), status.as_str())
         }

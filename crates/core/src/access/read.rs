@@ -83,10 +83,13 @@ impl Access {
     ///
     /// Reads only.
     pub async fn find_task(&self, text: &str) -> Result<Task, AccessError> {
+        if let Ok(id) = text.parse() {
+            return self.task(id).await;
+        }
         let tasks = self.tasks(&[], None).await?;
         let id = find("task", text, tasks.iter().map(|task| (task.id, task.request.prompt.as_str())))?;
-        let found = tasks.into_iter().find(|task| task.id == id);
-        found.ok_or_else(|| Error::Missing(format!("there is no task {id}")).into())
+        // The listing may hold it cut.
+        self.task(id).await
     }
 
     /// The slots, by id; without a running mission those of the last one.

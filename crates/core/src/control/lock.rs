@@ -184,7 +184,7 @@ pub(super) fn describe(holder: Option<&Holder>) -> String {
         || "another process".to_owned(),
         |holder| {
             let version = crate::text::escape_line(&missiond_process::text::preview(&holder.version, 40));
-            format!("pid {} (missiond {version}), since {}", holder.pid, holder.since)
+            format!("pid {} (missiond {version}), since {:.0}", holder.pid, holder.since)
         },
     )
 }

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use crate::control::{OwnerLock, ProjectPaths, Sessions};
 use crate::error::Error;
 use crate::ids::{ApprovalId, Seq, TaskId};
+use crate::mission::admission;
 use crate::mission::config::MissionConfig;
 use crate::mission::recover::recover;
 use crate::mission::serve::Servers;
@@ -17,7 +18,6 @@ use crate::mission::shared::{Interrupt, Phase, Shared, unpoisoned};
 use crate::mission::supervise::supervise;
 use crate::model::{Approval, ApprovalStatus, Event, EventBody, Message, NewTask, Slot, Task, TaskStatus};
 use crate::ports::{ApprovalFilter, Change, Store, StoreErrorKind, TaskFilter};
-use crate::scheduler;
 
 /// How long ending an attempt's processes may take, ladder and workspace included.
 const END_DEADLINE: Duration = Duration::from_secs(60);
@@ -341,29 +341,12 @@ impl Shared {
         if !self.is_open() {
             return Err(Error::Closed);
         }
-        if request.prompt.trim().is_empty() {
-            return Err(Error::Invalid("the prompt is empty; say what the agent is to do".to_owned()));
-        }
-        if let Some(earlier) = request.follow_up {
-            let earlier = self.store.task(earlier).await?;
-            if !earlier.status.is_final() {
-                return Err(Error::Invalid(format!(
-                    "task {} is {}; wait for its end before a follow-up",
-                    earlier.id, earlier.status
-                )));
-            }
-            request.agent = request.agent.or(earlier.request.agent);
-        }
-        if let Some(agent) = &request.agent {
-            self.config.require_kind(agent)?;
-        }
-        let id = TaskId::generate();
+        request = admission::follow(&*self.store, request).await?;
+        admission::check(&self.config, &request)?;
         let at = self.now();
-        let candidate = Task::queued(id, request, at);
         let slots: Vec<_> = self.store.slots().await?.into_iter().map(|slot| slot.config).collect();
-        if let Some(reason) = scheduler::unservable(&candidate, &slots) {
-            return Err(Error::Unservable(reason));
-        }
+        let candidate = admission::candidate(request, &slots, at)?;
+        let id = candidate.id;
         self.apply(Change::SubmitTask { id, request: Box::new(candidate.request), at }).await?;
         self.wake.notify_one();
         Ok(id)
@@ -371,16 +354,7 @@ impl Shared {
 
     pub(super) async fn retry(&self, id: TaskId) -> Result<TaskId, Error> {
         let task = self.store.task(id).await?;
-        if !task.status.is_final() {
-            return Err(Error::Invalid(format!(
-                "task {id} is {}; only a task that has ended can be retried",
-                task.status
-            )));
-        }
-        let mut request = task.request;
-        if request.deadline.is_some_and(|deadline| deadline <= self.now()) {
-            request.deadline = None;
-        }
+        let request = admission::again(task, self.now())?;
         self.submit(request).await
     }
 

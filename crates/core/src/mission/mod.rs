@@ -1,6 +1,5 @@
 //! The one handle that an embedder needs.
 
-#[cfg(all(feature = "git", feature = "policy"))]
 pub(crate) mod admission;
 mod attempt;
 mod config;

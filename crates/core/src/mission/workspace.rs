@@ -1,7 +1,7 @@
 //! Which workspace an attempt gets.
 
+use crate::mission::admission;
 use crate::mission::attempt::Attempt;
-use crate::mission::names::slug;
 use crate::model::WorkspaceRecord;
 use crate::ports::{StoreError, WorkspaceRequest, WorkspacesErrorKind};
 
@@ -37,20 +37,13 @@ impl Attempt {
         Ok(Some(request))
     }
 
-    /// A workspace of its own; a number above 1 goes into its names.
+    /// A workspace of its own, named after its issue or itself; a number above 1 goes into its names.
     fn workspace_request(&self, number: u32) -> WorkspaceRequest {
-        let settings = &self.shared.config.settings;
-        let short = self.task.id.short();
-        let issue = self.task.request.issue.as_deref().map_or_else(String::new, slug);
-        let mut issue = if issue.is_empty() { short } else { issue };
-        if number > 1 {
-            issue.push_str(&format!("-{number}"));
-        }
-        let root = self.shared.config.root.file_name().unwrap_or_default().to_string_lossy();
-        let repository = slug(&root);
-        let repository = if repository.is_empty() { "project" } else { &repository };
-        let name = settings.naming_pattern.replace("{repo}", repository).replace("{issue_id}", &issue);
-        let path = settings.workspace_base.join(&name);
-        WorkspaceRequest::new(name, path, format!("{}/{issue}", settings.branch_prefix))
+        let named = |issue: &str| {
+            let config = &self.shared.config;
+            admission::workspace_request(&config.settings, &config.root, issue, number)
+        };
+        let issue = self.task.request.issue.as_deref();
+        issue.and_then(named).or_else(|| named(&self.task.id.short())).expect("a short id is a name")
     }
 }

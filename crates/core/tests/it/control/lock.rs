@@ -17,7 +17,7 @@ fn the_second_owner_is_told_who_the_first_is() {
     let error = OwnerLock::acquire(&project.paths, Duration::from_millis(300)).unwrap_err();
     assert!(began.elapsed() >= Duration::from_millis(300) && began.elapsed() < PATIENCE);
     let expected = format!(
-        "project {} is owned by pid {} (missiond {}), since {}; use it through its socket or stop it with `missiond down`",
+        "project {} is owned by pid {} (missiond {}), since {:.0}; use it through its socket or stop it with `missiond down`",
         project.paths.root().display(),
         std::process::id(),
         env!("CARGO_PKG_VERSION"),

@@ -89,7 +89,10 @@ async fn a_lease_that_nobody_renews_ends_and_its_holder_is_fenced_off() {
     let new = held.lease.clone().unwrap().token;
     assert!(new > old, "{new} after {old}");
     assert_eq!(writes(&store, task, old).await, [StoreErrorKind::Stale; 5]);
-    assert_eq!(mission.task(task).await.unwrap(), held, "what the old holder wrote changed nothing");
+    let mut now = mission.task(task).await.unwrap();
+    // Its holder renews it while it works.
+    now.lease.as_mut().unwrap().until = held.lease.as_ref().unwrap().until;
+    assert_eq!(now, held, "what the old holder wrote changed nothing");
 
     stage.make_sign("on");
     let done = wait(&mission, task).await;

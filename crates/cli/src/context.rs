@@ -50,6 +50,11 @@ impl Context {
         Ok(Project::discover(&self.directory, &self.options)?)
     }
 
+    /// The way to the project, for commands that need nothing of its configuration while a mission runs.
+    pub(crate) async fn reach(&self) -> anyhow::Result<Access> {
+        Ok(Access::find(&self.directory, &self.options).await?)
+    }
+
     /// The project and the way to it.
     pub(crate) async fn access(&self) -> anyhow::Result<(Project, Access)> {
         let project = self.project()?;

@@ -18,6 +18,7 @@ mod steer;
 mod work;
 mod worktree;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,10 +33,10 @@ pub use session::Session;
 pub use work::{Work, WorkDiff};
 pub use worktree::RemovedWorktree;
 
-use crate::control::{Client, ClientErrorKind, Request, inside_slot};
+use crate::control::{Client, ClientErrorKind, ProjectPaths, Request, inside_slot};
 use crate::error::Error;
 use crate::ports::Store;
-use crate::project::Project;
+use crate::project::{Project, ProjectOptions, root_of};
 use crate::store::{OpenMode, SqliteStore};
 use error::unexpected;
 use offline::Offline;
@@ -75,7 +76,7 @@ impl Access {
     pub async fn open(project: &Project) -> Result<Self, AccessError> {
         Self::refuse_inside_slot()?;
         let offline = Offline::new(project);
-        if let Some(client) = Self::owner(project).await? {
+        if let Some(client) = Self::owner(&project.paths).await? {
             return Ok(Self { way: Way::Owner(client), offline });
         }
         let database = project.paths.database();
@@ -89,14 +90,39 @@ impl Access {
         Ok(Self { way: Way::Store(Arc::new(store)), offline })
     }
 
+    /// Finds the way to the project that a directory lies in. Its configuration is read only if no mission runs: what
+    /// somebody has just misspelt there must not keep anybody from steering, and from ending, the one that does.
+    ///
+    /// # Errors
+    ///
+    /// When the directory lies in no repository; else as [`Access::open`], and without a mission as
+    /// [`Project::discover`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Reads only.
+    pub async fn find(from: &Path, options: &ProjectOptions) -> Result<Self, AccessError> {
+        Self::refuse_inside_slot()?;
+        let paths = ProjectPaths::new(&root_of(from)?).map_err(Error::from)?;
+        if let Some(client) = Self::owner(&paths).await? {
+            return Ok(Self { way: Way::Owner(client), offline: Offline::unread(paths) });
+        }
+        Self::open(&Project::discover(from, options)?).await
+    }
+
+    /// Where the project's files lie.
+    pub fn paths(&self) -> &ProjectPaths {
+        self.offline.paths()
+    }
+
     /// The way to the owner, if it answers.
     ///
     /// An owner that was killed a moment ago may still seem to listen, until the processes that it was just starting have
     /// let go of its socket; such a connection is lost, and there is soon nobody to connect to.
-    async fn owner(project: &Project) -> Result<Option<Client>, AccessError> {
+    async fn owner(paths: &ProjectPaths) -> Result<Option<Client>, AccessError> {
         let mut tries = 1;
         loop {
-            let answered = match Client::connect(&project.paths).await {
+            let answered = match Client::connect(paths).await {
                 Ok(None) => return Ok(None),
                 Ok(Some(client)) => client.call(Request::Slots).await.map(|_| client),
                 Err(error) => Err(error),

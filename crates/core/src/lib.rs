@@ -121,6 +121,7 @@ pub mod store;
 pub mod text;
 
 mod error;
+mod files;
 mod mission;
 
 pub use error::{Error, ErrorKind, chain};

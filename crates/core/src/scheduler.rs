@@ -1,6 +1,6 @@
 //! Which task goes to which slot next: a pure function over what is known.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::Timestamp;
 
@@ -178,8 +178,41 @@ fn must_fail(task: &Task, state: &State, now: Timestamp) -> Option<String> {
         let how = state.dependencies.get(id).map_or("gone", |status| status.as_str());
         return Some(format!("task {id}, which it depends on, is {how}"));
     }
+    None
+}
+
+/// The queued tasks that none of the slots there are can take, and those that wait for such a one, each with the reason.
+/// They stay queued: another mission may have the slot.
+pub fn stuck(state: &State) -> Vec<(TaskId, String)> {
     let slots: Vec<SlotConfig> = state.slots.iter().map(|slot| slot.config.clone()).collect();
-    unservable(task, &slots)
+    // Many tasks wish for few kinds of slot.
+    let mut reasons = HashMap::new();
+    let mut dependents: HashMap<TaskId, Vec<TaskId>> = HashMap::new();
+    let mut seen = HashSet::new();
+    let mut found = Vec::new();
+    for task in state.live.iter().filter(|task| task.status == TaskStatus::Queued) {
+        let request = &task.request;
+        for id in &request.depends_on {
+            dependents.entry(*id).or_default().push(task.id);
+        }
+        let wish = (&request.role, &request.agent, request.driver);
+        let reason = reasons.entry(wish).or_insert_with(|| unservable(task, &slots));
+        if let Some(reason) = reason {
+            seen.insert(task.id);
+            found.push((task.id, reason.clone()));
+        }
+    }
+    let mut next = 0;
+    while let Some((id, _)) = found.get(next) {
+        let id = *id;
+        for dependent in dependents.remove(&id).unwrap_or_default() {
+            if seen.insert(dependent) {
+                found.push((dependent, format!("task {id}, which it depends on, can't be begun")));
+            }
+        }
+        next += 1;
+    }
+    found
 }
 
 fn is_ready(task: &Task, state: &State) -> bool {

@@ -1,6 +1,6 @@
 use std::{
     fs::File,
-    io::Read,
+    io::{self, Read},
     path::Path,
     sync::{Arc, PoisonError, RwLock},
 };
@@ -47,6 +47,10 @@ impl Policy {
     /// If the file can't be read, or isn't a policy.
     pub fn read(path: &Path, layer: Layer) -> Result<Self, Error> {
         let failed = |source| Error::Read { path: path.to_owned(), source };
+        // Opening a pipe would wait for whoever writes to it.
+        if !path.metadata().map_err(failed)?.is_file() {
+            return Err(failed(io::Error::other("it isn't a regular file")));
+        }
         let mut text = String::new();
         // One byte over the limit is enough to know that the file is too long.
         let limit = MAX_POLICY_BYTES as u64 + 1;

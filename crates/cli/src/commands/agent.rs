@@ -33,7 +33,7 @@ pub(crate) enum Agent {
 
 impl Agent {
     pub(crate) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
-        let (_, access) = context.access().await?;
+        let access = context.reach().await?;
         match self {
             Self::List => {
                 let mut slots = access.slots().await?;

@@ -36,7 +36,7 @@ pub(crate) struct Refusal {
 
 impl Approvals {
     pub(crate) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
-        let (_, access) = context.access().await?;
+        let access = context.reach().await?;
         let approvals = access.approvals(self.all).await?;
         // Whole arguments don't fit into a table.
         if context.format == Format::Table && !approvals.is_empty() {
@@ -61,7 +61,7 @@ impl Answer {
     }
 
     async fn give(self, context: &Context, approve: bool) -> anyhow::Result<Exit> {
-        let (_, access) = context.access().await?;
+        let access = context.reach().await?;
         let all = access.approvals(true).await?;
         let titles: Vec<String> = all.iter().map(title).collect();
         let candidates = all.iter().map(|approval| approval.id).zip(titles.iter().map(String::as_str));

@@ -26,7 +26,7 @@ pub(crate) struct Down {
 
 impl Down {
     pub(crate) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
-        let (project, access) = context.access().await?;
+        let access = context.reach().await?;
         if !access.is_running() {
             remark("no mission is running");
             return Ok(Exit::OK);
@@ -34,7 +34,7 @@ impl Down {
         access.shut_down(self.drain).await?;
         let begun = Instant::now();
         loop {
-            if OwnerLock::ownership(&project.paths).map_err(Error::from)? == Ownership::Free {
+            if OwnerLock::ownership(access.paths()).map_err(Error::from)? == Ownership::Free {
                 remark("the mission has ended");
                 return Ok(Exit::OK);
             }

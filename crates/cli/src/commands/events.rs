@@ -22,7 +22,7 @@ pub(crate) struct Events {
 
 impl Events {
     pub(crate) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
-        let (_, access) = context.access().await?;
+        let access = context.reach().await?;
         let mut signals = interrupts()?;
         let mut events = access.events(Seq(self.since), self.follow).await?;
         let format = context.stream_format();

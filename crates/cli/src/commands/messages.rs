@@ -20,7 +20,7 @@ pub(crate) enum Message {
 impl Message {
     pub(crate) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
         let Self::List { limit } = self;
-        let (_, access) = context.access().await?;
+        let access = context.reach().await?;
         let messages = access.messages(limit).await?;
         list(context.format, &messages, "no messages", || {
             let mut table = Table::new(&["MESSAGE", "SENT", "FROM", "TO", "TEXT"]);

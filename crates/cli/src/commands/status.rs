@@ -1,7 +1,6 @@
 //! `status`: how things stand.
 
 use clap::Args;
-use missiond_core::TaskStatus;
 use missiond_core::control::{MissionStatus, TaskCounts};
 use missiond_core::text::escape_line;
 use serde::Serialize;
@@ -27,14 +26,14 @@ struct Shown {
 
 impl Status {
     pub(crate) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
-        let (project, access) = context.access().await?;
+        let access = context.reach().await?;
         let mission = access.status().await?;
         let tasks = match &mission {
             Some(mission) => mission.tasks,
-            None => count(access.tasks(&[], None).await?.iter().map(|task| task.status)),
+            None => access.task_counts().await?,
         };
         let pending_approvals = access.approvals(false).await?.len();
-        let root = project.root().to_owned();
+        let root = access.paths().root().to_owned();
         let shown = Shown { project: root, running: mission.is_some(), mission, tasks, pending_approvals };
         one(context.format, &shown, || print(&shown))?;
         Ok(Exit::OK)
@@ -76,18 +75,4 @@ fn print(shown: &Shown) -> anyhow::Result<()> {
         )?;
     }
     Ok(())
-}
-
-fn count(statuses: impl Iterator<Item = TaskStatus>) -> TaskCounts {
-    let mut counts = TaskCounts::default();
-    for status in statuses {
-        *match status {
-            TaskStatus::Queued => &mut counts.queued,
-            TaskStatus::Running => &mut counts.running,
-            TaskStatus::Done => &mut counts.done,
-            TaskStatus::Failed => &mut counts.failed,
-            TaskStatus::Cancelled => &mut counts.cancelled,
-        } += 1;
-    }
-    counts
 }

@@ -74,7 +74,7 @@ impl Task {
         if let Self::Submit(options) = &self {
             options.check()?;
         }
-        let (_, access) = context.access().await?;
+        let access = context.reach().await?;
         match self {
             Self::Submit(options) => {
                 let mut ids = Vec::new();

@@ -22,7 +22,7 @@ pub(crate) struct Up {
     /// Run in the background; returns when the mission answers.
     #[arg(long)]
     detach: bool,
-    /// End when the queue is empty.
+    /// End when the queue is empty, or holds only what no slot can take; exit code 1 if a task failed or was left.
     #[arg(long)]
     drain: bool,
     /// Make slots for this kind of agent, if none are configured.
@@ -47,6 +47,7 @@ impl Up {
         let mut signals = interrupts()?;
         let access = Access::open(&project).await?;
         let config = access.mission_config(&project, self.agent.as_ref(), DriverKind::default()).await?;
+        let failed_before = access.task_counts().await?.failed;
         drop(access);
         let mission = Mission::open(config).await?;
         let root = escape_line(&project.root().display().to_string());
@@ -58,13 +59,24 @@ impl Up {
         if self.drain {
             mission.drain();
         }
-        let reason = tokio::select! {
-            () = mission.closed() => if self.drain { "the queue is empty" } else { "somebody ended it" },
-            _ = signals.wait_for(|count| *count > 0) => "it was interrupted",
+        let interrupted = tokio::select! {
+            () = mission.closed() => false,
+            _ = signals.wait_for(|count| *count > 0) => true,
+        };
+        let reason = match (interrupted, self.drain) {
+            (true, _) => "it was interrupted",
+            (false, true) => "nothing is left that it can do",
+            (false, false) => "somebody ended it",
         };
         remark(format!("mission ending: {reason}"));
+        let status = mission.status().await;
         mission.shutdown(reason).await?;
-        Ok(Exit::OK)
+        let tasks = status?.tasks;
+        Ok(match (self.drain, interrupted) {
+            (false, _) => Exit::OK,
+            (true, true) => Exit::INTERRUPTED,
+            (true, false) => drained(tasks.failed.saturating_sub(failed_before), tasks.queued),
+        })
     }
 
     /// Starts this program again in the background and waits until it answers.
@@ -83,7 +95,7 @@ impl Up {
                 Ok(Exit::OK)
             }
             Background::Ended { status, .. } if self.drain && status.success() => {
-                remark("the queue was empty, so the mission has ended already");
+                remark("the queue is empty, so the mission has ended already");
                 Ok(Exit::OK)
             }
             Background::Ended { status, output } => {
@@ -96,4 +108,17 @@ impl Up {
             other => anyhow::bail!("the mission started in a way that this program does not know: {other:?}"),
         }
     }
+}
+
+/// What a mission that was to work off the queue came to.
+fn drained(failed: u64, queued: u64) -> Exit {
+    if failed == 0 && queued == 0 {
+        return Exit::OK;
+    }
+    remark(format!(
+        "{} failed, {} left in the queue; `missiond events` tells why",
+        count(failed, "task"),
+        count(queued, "task")
+    ));
+    Exit::FAILURE
 }

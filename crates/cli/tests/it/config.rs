@@ -45,6 +45,36 @@ fn unusable_files_are_configuration_errors() {
 }
 
 #[test]
+fn what_is_no_file_of_a_fair_size_is_not_read() {
+    let check = |file: &str, make: &dyn Fn(&Path), args: &[&str], said: &str| {
+        let scene = Scene::new();
+        let path = scene.repo.path().join(".missiond").join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        make(&path);
+        scene.run(args).assert(3, &[file, said]);
+    };
+    let pipe = |path: &Path| {
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    };
+    let endless = |path: &Path| std::os::unix::fs::symlink("/dev/zero", path).unwrap();
+    let bytes = |path: &Path| fs::write(path, b"# \xff\n").unwrap();
+    let huge = |path: &Path| fs::write(path, vec![b'\n'; 1 << 23]).unwrap();
+    let files: [(&str, &[&str], &str); 3] = [
+        ("config.toml", &["status"], "larger than"),
+        ("agents/odd.toml", &["status"], "over 1 MiB"),
+        ("policy.toml", &["config", "validate"], "more than"),
+    ];
+    for (file, args, too_large) in files {
+        check(file, &pipe, args, "regular file");
+        check(file, &endless, args, "regular file");
+        check(file, &bytes, args, "UTF-8");
+        check(file, &huge, args, too_large);
+    }
+    check("config.toml", &pipe, &["config", "set", "agent.turn_timeout", "5m"], "regular file");
+}
+
+#[test]
 fn misspelt_environment_variable_is_a_configuration_error() {
     let scene = Scene::new();
     let run = |name: &str, args: &[&str]| {

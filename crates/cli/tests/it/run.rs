@@ -68,11 +68,15 @@ fn without_an_agent_it_says_how_to_get_one() {
 #[test]
 fn slot_whose_program_is_missing_is_named() {
     let scene = Scene::configured("[[slot]]\nid = \"one\"\nagent = \"claude\"\n");
-    let outcome = scene.run(&["run", "hello"]);
-    assert_eq!(outcome.code, 6, "{outcome:#?}");
-    for text in ["`claude` was not found", "npm install"] {
-        assert!(outcome.out.contains(text), "{text}: {outcome:#?}");
+    let said = ["slot one", "`claude` was not found", "npm install"];
+    scene.run(&["run", "hello"]).assert(6, &said);
+    assert_eq!(scene.json(&["task", "list"]), json!([]));
+    // A queue that others filled keeps its tasks.
+    scene.ok(&["task", "submit", "hello"]);
+    for args in [["up", "--drain"], ["up", "--detach"]] {
+        scene.run(&args).assert(6, &said);
     }
+    assert_eq!(scene.json(&["status"])["tasks"]["queued"], 1);
     scene.run(&["doctor"]).assert(1, &[]);
     scene.assert_nothing_left();
 }

@@ -42,6 +42,26 @@ fn queue_is_worked_off_by_drain() {
 }
 
 #[test]
+fn drain_tells_what_it_could_not_do() {
+    let scene = Scene::configured("[[slot]]\nid = \"one\"\nagent = \"scripted\"\nrole = \"painter\"\n");
+    let left = scene.json(&["task", "submit", "--role", "painter", "hello"]);
+    let left = left[0]["task"].as_str().unwrap();
+    scene.repo.write(".missiond/config.toml", "").unwrap();
+    let drain = ["up", "--drain", "--agent", "scripted"];
+    scene.run(&drain).assert(1, &["0 tasks failed", "1 task left in the queue", "missiond events"]);
+    assert_eq!(scene.json(&["task", "show", left])["status"], "queued");
+    assert!(scene.ok(&["events"]).contains("no slot has role `painter`"));
+    scene.ok(&["task", "cancel", left]);
+
+    let fails = scene.submit(&script(&json!([{ "fail": "the model exploded" }])));
+    scene.run(&drain).assert(1, &["1 task failed", "0 tasks left"]);
+    assert_eq!(scene.json(&["task", "show", &fails])["status"], "failed");
+    // What failed earlier is no concern of this one.
+    scene.ok(&drain);
+    scene.assert_nothing_left();
+}
+
+#[test]
 fn wait_and_cancel_reach_a_running_task() {
     let scene = Scene::new();
     let up = scene.up();

@@ -42,6 +42,41 @@ fn mission_that_is_interrupted_puts_its_tasks_back() {
 }
 
 #[test]
+fn drain_that_is_interrupted_says_so() {
+    let scene = Scene::new();
+    scene.submit(&script(&json!([{ "think_ms": 60_000 }])));
+    let child = scene.command(&["up", "--drain", "--agent", "scripted"]).spawn().unwrap();
+    scene.await_turn();
+    send(child.id(), Signal::INT);
+    collect(child).assert(130, &["it was interrupted"]);
+    scene.assert_nothing_left();
+}
+
+#[test]
+fn mission_is_steered_and_ended_whatever_became_of_its_configuration() {
+    let scene = Scene::new();
+    let _up = scene.up();
+    let task = scene.submit(&script(&json!([{ "think_ms": 60_000 }])));
+    scene.await_turn();
+    for (file, content) in [("config.toml", "[agent\n"), ("agents/odd.toml", "odd"), ("policy.toml", "odd")] {
+        scene.repo.write(&format!(".missiond/{file}"), content).unwrap();
+    }
+    assert_eq!(scene.json(&["status"])["running"], true);
+    for args in [&["agent", "list"][..], &["approvals"], &["events"], &["message", "list"], &["task", "list"]]
+    {
+        scene.ok(args);
+    }
+    scene.run(&["reject", "abc"]).assert(6, &["abc"]);
+    scene.ok(&["task", "cancel", &task]);
+    scene.ok(&["down"]);
+    // Without a mission, what is written there counts again.
+    scene.run(&["status"]).assert(3, &["config.toml"]);
+    fs::remove_dir_all(scene.repo.path().join(".missiond/agents")).unwrap();
+    scene.repo.write(".missiond/config.toml", "").unwrap();
+    scene.assert_nothing_left();
+}
+
+#[test]
 fn mission_in_the_background_has_no_tie_to_its_starter() {
     let scene = Scene::new();
     let up = scene.up();

@@ -31,6 +31,15 @@ impl Offline {
         Self { paths: project.paths.clone(), config }
     }
 
+    /// Of a project whose owner is there to do the writing.
+    pub(super) fn unread(paths: ProjectPaths) -> Self {
+        Self { paths, config: Err("the mission that owned the project has ended; try again".to_owned()) }
+    }
+
+    pub(super) fn paths(&self) -> &ProjectPaths {
+        &self.paths
+    }
+
     pub(super) async fn submit(&self, request: NewTask) -> Result<TaskId, Error> {
         let config = self.config.as_ref().map_err(|error| Error::Policy(error.clone()))?;
         admission::check(config, &request)?;
@@ -40,7 +49,7 @@ impl Offline {
         let driver = request.driver.unwrap_or_default();
         let slots = seats_for(config, request.agent.as_ref(), driver, &[])?;
         let at = Timestamp::now();
-        let task = admission::candidate(request, &slots, at)?;
+        let task = admission::candidate(admission::pin(config, request, &slots), &slots, at)?;
         store.apply(Change::SubmitTask { id: task.id, request: Box::new(task.request), at }).await?;
         give_back(lock, store).await;
         Ok(task.id)

@@ -2,7 +2,7 @@
 
 use crate::access::events::{Events, Source};
 use crate::access::{Access, AccessError, Way, find, unexpected};
-use crate::control::{Explanation, MissionStatus, Request, Response, TaskQuery};
+use crate::control::{Explanation, MissionStatus, Request, Response, TaskCounts, TaskQuery};
 use crate::error::Error;
 use crate::ids::{Seq, SlotId, TaskId};
 use crate::model::{Approval, Message, Slot, Task, TaskStatus};
@@ -25,6 +25,23 @@ impl Access {
                 other => Err(unexpected(&other)),
             },
             Way::Store(_) | Way::Nothing => Ok(None),
+        }
+    }
+
+    /// How many tasks there are of each status.
+    ///
+    /// # Errors
+    ///
+    /// As [`Access::tasks`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Reads only.
+    pub async fn task_counts(&self) -> Result<TaskCounts, AccessError> {
+        match &self.way {
+            Way::Owner(_) => Ok(self.status().await?.map(|status| status.tasks).unwrap_or_default()),
+            Way::Store(store) => Ok(store.task_counts().await.map_err(Error::from)?.into_iter().collect()),
+            Way::Nothing => Ok(TaskCounts::default()),
         }
     }
 

@@ -1,23 +1,25 @@
 //! What a project gets by itself when its configuration does not say it.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use crate::config::Settings;
 use crate::error::Error;
 use crate::ids::AgentKind;
 use crate::mission::{MissionConfig, admission};
-use crate::model::{DriverKind, NewTask, SlotConfig, Task};
+use crate::model::{DriverKind, SlotConfig, Task};
 use crate::ports::WorkspaceRequest;
 
 /// The slots of a mission: those of the configuration, else some for the agent that is wished for (or the default one),
 /// and for every agent that a waiting task names.
 ///
-/// A task that no slot could ever take is failed by the scheduler, so a mission that is opened for one agent must still
-/// have room for what others have queued.
+/// A task that no slot can take stays in the queue, so a mission that is opened for one agent should have room for what
+/// others have queued.
 ///
 /// # Errors
 ///
-/// When an agent kind does not exist, or none is wished for, none is named by a waiting task, and none is installed.
+/// When an agent kind does not exist, or when none is wished for and neither the default one nor one that a waiting task
+/// names is installed.
 pub fn seats_for(
     config: &MissionConfig,
     agent: Option<&AgentKind>,
@@ -27,22 +29,25 @@ pub fn seats_for(
     if !config.settings.slots.is_empty() {
         return Ok(config.settings.slots.clone());
     }
-    let named = waiting.iter().filter_map(|task| named_seat(&task.request));
+    let default = config.default_agent();
     let mut seats: Vec<(AgentKind, DriverKind)> = Vec::new();
-    match agent {
-        Some(agent) => seats.push((agent.clone(), driver)),
-        None => match config.default_agent() {
-            Ok(agent) => seats.push((agent, driver)),
-            Err(error) if waiting.iter().all(|task| task.request.agent.is_some()) && !waiting.is_empty() => {
-                tracing::debug!(%error, "only agents that tasks name get slots");
-            }
-            Err(error) => return Err(error),
-        },
-    }
-    for seat in named {
-        if !seats.contains(&seat) && config.profiles.get(&seat.0).is_some() {
+    seats.extend(agent.or(default.as_ref().ok()).map(|agent| (agent.clone(), driver)));
+    let mut wanted = HashSet::new();
+    for task in waiting {
+        // One that names no agent is for the default one, where there is any.
+        let Some(agent) = task.request.agent.as_ref().or(default.as_ref().ok()) else { continue };
+        let seat = (agent.clone(), task.request.driver.unwrap_or_default());
+        // One whose agent isn't installed here waits for a mission that has it.
+        if wanted.insert(seat.clone())
+            && !seats.contains(&seat)
+            && config.profiles.get(&seat.0).is_some()
+            && config.is_installed(&seat.0, seat.1)
+        {
             seats.push(seat);
         }
+    }
+    if seats.is_empty() {
+        return default.map(|_| Vec::new());
     }
     let mut slots = Vec::new();
     for (agent, driver) in seats {
@@ -56,10 +61,6 @@ pub fn seats_for(
         }
     }
     Ok(slots)
-}
-
-fn named_seat(request: &NewTask) -> Option<(AgentKind, DriverKind)> {
-    Some((request.agent.clone()?, request.driver.unwrap_or_default()))
 }
 
 /// The workspace for an issue, named by the project's pattern as that of a task about the issue is: what git would not

@@ -112,7 +112,8 @@ impl Access {
     ///
     /// # Errors
     ///
-    /// As [`Project::mission_config`], [`Access::tasks`] and [`seats_for`].
+    /// As [`Project::mission_config`], [`Access::tasks`], [`seats_for`], [`MissionConfig::check`] and
+    /// [`MissionConfig::check_programs`].
     ///
     /// # Cancel safety
     ///
@@ -126,6 +127,9 @@ impl Access {
         let mut config = project.mission_config()?;
         let waiting = self.tasks(&[TaskStatus::Queued, TaskStatus::Running], None).await?;
         config.slots = seats_for(&config, agent, driver, &waiting)?;
+        config.check()?;
+        // Found out later, it would cost every task of the queue its turn.
+        config.check_programs()?;
         Ok(config)
     }
 }

@@ -116,7 +116,11 @@ async fn find(project: &Project, text: &str) -> Result<Workspace, Error> {
     found.ok_or_else(|| {
         let known: Vec<String> =
             all.iter().map(|workspace| crate::text::escape_line(workspace.name.as_str())).collect();
-        let there = if known.is_empty() { "there are none".to_owned() } else { known.join(", ") };
+        let there = if known.is_empty() {
+            "there are none".to_owned()
+        } else {
+            format!("the worktrees are {}", known.join(", "))
+        };
         let text = crate::text::escape_line(missiond_process::text::truncate(text, 80));
         Error::Missing(format!("there is no worktree `{text}` of ours; {there}"))
     })

@@ -200,7 +200,11 @@ fn merge(repository: &Repository, branch: String, message: String) -> missiond_g
             MergeOutcome::CheckoutDirty { into: into_name, detail: crate::error::chain(&error) }
         }
         Err(error) => return Err(error),
-        Ok(other) => unreachable!("an outcome that this crate does not know: {other:?}"),
+        Ok(_) => MergeOutcome::CheckoutDirty {
+            into: into_name,
+            detail: "the merge came out in a way that this version doesn't know; look at `git status`"
+                .to_owned(),
+        },
     })
 }
 

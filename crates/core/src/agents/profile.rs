@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use crate::files::read_text;
 use crate::ids::AgentKind;
 use crate::model::DriverKind;
 
@@ -297,11 +298,14 @@ impl Profiles {
                 continue;
             }
             count += 1;
-            let size = path.metadata().map_err(|error| unreadable(&path, error))?.len();
-            if count > MAX_FILES || size > MAX_FILE_BYTES {
-                return Err(ProfileError::TooLarge { path: path.display().to_string() });
+            let too_large = || ProfileError::TooLarge { path: path.display().to_string() };
+            if count > MAX_FILES {
+                return Err(too_large());
             }
-            let text = std::fs::read_to_string(&path).map_err(|error| unreadable(&path, error))?;
+            let text = read_text(&path, MAX_FILE_BYTES).map_err(|error| match error.kind() {
+                std::io::ErrorKind::FileTooLarge => too_large(),
+                _ => unreadable(&path, error),
+            })?;
             let origin = path.display().to_string();
             let profile = AgentProfile::parse(&text, &origin)?;
             if path.file_stem().is_none_or(|stem| stem != profile.id.as_str()) {

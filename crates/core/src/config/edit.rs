@@ -6,7 +6,8 @@ use std::path::Path;
 use toml_edit::{DocumentMut, Item, Table};
 
 use crate::config::keys;
-use crate::config::layers::{Config, ConfigError, Origin, Sources};
+use crate::config::layers::{Config, ConfigError, MAX_FILE_BYTES, Origin, Sources};
+use crate::files::read_text;
 
 /// Sets a key in the file, which is made if it is not there; comments and order stay as they are.
 ///
@@ -20,7 +21,7 @@ pub fn set_in_file(path: &Path, name: &str, text: &str) -> Result<(), ConfigErro
     checked.overrides.push((name.to_owned(), text.to_owned()));
     Config::load(&checked)?;
 
-    let old = match std::fs::read_to_string(path) {
+    let old = match read_text(path, MAX_FILE_BYTES) {
         Ok(old) => old,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
         Err(source) => return Err(ConfigError::Unreadable { path: path.to_path_buf(), source }),

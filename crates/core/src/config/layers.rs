@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 use crate::config::keys::{self, KEYS};
+use crate::files::read_text;
 use crate::model::SlotConfig;
 
 /// The most bytes that a configuration file may have.
-const MAX_FILE_BYTES: u64 = 1 << 20;
+pub(super) const MAX_FILE_BYTES: u64 = 1 << 20;
 /// The most slots that may be configured.
 const MAX_SLOTS: usize = 500;
 
@@ -217,15 +218,11 @@ impl Config {
 
     fn merge_file(&mut self, path: &Path, origin: Origin) -> Result<(), ConfigError> {
         let unreadable = |source| ConfigError::Unreadable { path: path.to_path_buf(), source };
-        let size = match path.metadata() {
-            Ok(metadata) => metadata.len(),
+        let text = match read_text(path, MAX_FILE_BYTES) {
+            Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(unreadable(error)),
         };
-        if size > MAX_FILE_BYTES {
-            return Err(unreadable(std::io::Error::other("it is larger than 1 MiB")));
-        }
-        let text = std::fs::read_to_string(path).map_err(unreadable)?;
         let table: Table = toml::from_str(&text)
             .map_err(|source| ConfigError::Malformed { origin: origin.clone(), source: Box::new(source) })?;
         self.merge_table(table, &origin)
@@ -295,7 +292,8 @@ fn variable_name(key: &str) -> String {
 
 fn known(name: &str, origin: &Origin) -> Result<&'static keys::Key, ConfigError> {
     keys::find(name).ok_or_else(|| {
-        let tables = ["slot", "policy"].into_iter();
+        // A table of its own, which is no key, is only meant where a table stands.
+        let tables = ["slot", "policy"].into_iter().filter(|table| *table != name);
         ConfigError::UnknownKey {
             origin: origin.clone(),
             key: crate::text::escape_line(name),

@@ -217,6 +217,22 @@ pub struct TaskCounts {
     pub cancelled: u64,
 }
 
+impl FromIterator<(TaskStatus, u64)> for TaskCounts {
+    fn from_iter<T: IntoIterator<Item = (TaskStatus, u64)>>(counted: T) -> Self {
+        let mut counts = Self::default();
+        for (status, count) in counted {
+            *match status {
+                TaskStatus::Queued => &mut counts.queued,
+                TaskStatus::Running => &mut counts.running,
+                TaskStatus::Done => &mut counts.done,
+                TaskStatus::Failed => &mut counts.failed,
+                TaskStatus::Cancelled => &mut counts.cancelled,
+            } += count;
+        }
+        counts
+    }
+}
+
 /// Why a slot is in the state that it is in.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Explanation {

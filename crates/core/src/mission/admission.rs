@@ -35,6 +35,18 @@ pub(crate) async fn follow(store: &dyn Store, mut request: NewTask) -> Result<Ne
     Ok(request)
 }
 
+/// Gives a request that names no agent the one that the slots are made for, where nobody has configured slots: another
+/// mission may have slots for another agent, and that is not who was asked.
+pub(crate) fn pin(config: &MissionConfig, mut request: NewTask, slots: &[SlotConfig]) -> NewTask {
+    if request.agent.is_none() && config.settings.slots.is_empty() {
+        let mut agents = slots.iter().filter(|slot| slot.role == request.role).map(|slot| &slot.agent);
+        if let Some(first) = agents.next() {
+            request.agent = agents.all(|agent| agent == first).then(|| first.clone());
+        }
+    }
+    request
+}
+
 /// The task that a request becomes, if one of the slots could ever take it.
 pub(crate) fn candidate(request: NewTask, slots: &[SlotConfig], at: Timestamp) -> Result<Task, Error> {
     let task = Task::queued(TaskId::generate(), request, at);

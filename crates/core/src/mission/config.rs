@@ -106,11 +106,7 @@ impl MissionConfig {
             self.require_kind(kind)?;
             return Ok(kind.clone());
         }
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let installed = |program: &str| {
-            !program.starts_with('{')
-                && std::env::split_paths(&path).any(|directory| is_program(&directory.join(program)))
-        };
+        let installed = |program: &str| !program.starts_with('{') && on_path(program);
         let mut install = Vec::new();
         for profile in self.profiles.iter() {
             let programs = [profile.program(DriverKind::Headless), profile.program(DriverKind::Pty)];
@@ -122,6 +118,29 @@ impl MissionConfig {
             }
         }
         Err(Error::NoAgent { install: install.join("; ") })
+    }
+
+    /// Looks whether the programs of the slots are installed, for the drivers that start one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Missing`] for the first that is not, with what installs it.
+    pub fn check_programs(&self) -> Result<(), Error> {
+        let missing = self.slots.iter().find(|slot| !self.is_installed(&slot.agent, slot.driver));
+        let Some(slot) = missing else { return Ok(()) };
+        let profile = self.profiles.get(&slot.agent);
+        let program = profile.and_then(|profile| profile.program(slot.driver)).unwrap_or_default();
+        let install = profile.map_or("", |profile| profile.install.as_str());
+        Err(Error::Missing(format!(
+            "slot {}: `{program}` was not found on PATH; {install}, or take the slot out of the configuration",
+            slot.id
+        )))
+    }
+
+    /// Whether an agent's program is on PATH, or is part of this one.
+    pub(crate) fn is_installed(&self, agent: &AgentKind, driver: DriverKind) -> bool {
+        let program = self.profiles.get(agent).and_then(|profile| profile.program(driver));
+        program.is_none_or(|program| program.starts_with('{') || program.contains('/') || on_path(program))
     }
 
     /// Looks whether the slots can be used: each of a known agent kind, and with no argument that would take it past the
@@ -152,4 +171,9 @@ impl MissionConfig {
 
 fn is_program(path: &Path) -> bool {
     rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok() && path.is_file()
+}
+
+fn on_path(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|directory| is_program(&directory.join(program)))
 }

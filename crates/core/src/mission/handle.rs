@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::control::{OwnerLock, ProjectPaths, Sessions};
+use crate::control::{MissionStatus, OwnerLock, ProjectPaths, Sessions};
 use crate::error::Error;
 use crate::ids::{ApprovalId, Seq, TaskId};
 use crate::mission::admission;
@@ -164,6 +164,19 @@ impl Mission {
     /// As [`Mission::submit`].
     pub async fn retry(&self, id: TaskId) -> Result<TaskId, Error> {
         self.shared().retry(id).await
+    }
+
+    /// How the mission stands: its slots and how many tasks there are of each status.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read.
+    ///
+    /// # Cancel safety
+    ///
+    /// Reads only.
+    pub async fn status(&self) -> Result<MissionStatus, Error> {
+        self.shared().status().await
     }
 
     /// One task as it is now.
@@ -345,7 +358,7 @@ impl Shared {
         admission::check(&self.config, &request)?;
         let at = self.now();
         let slots: Vec<_> = self.store.slots().await?.into_iter().map(|slot| slot.config).collect();
-        let candidate = admission::candidate(request, &slots, at)?;
+        let candidate = admission::candidate(admission::pin(&self.config, request, &slots), &slots, at)?;
         let id = candidate.id;
         self.apply(Change::SubmitTask { id, request: Box::new(candidate.request), at }).await?;
         self.wake.notify_one();

@@ -6,13 +6,12 @@ use std::sync::atomic::Ordering;
 use crate::control::{
     Authority, Caller, ControlHandler, ControlServer, ErrorKind, ErrorReply, Explanation, GateHandler,
     GateRequest, GateResponse, GateServer, MissionStatus, OwnerLock, Request, Response, ServerOptions,
-    TaskCounts,
 };
 use crate::error::Error;
 use crate::ids::{Seq, SlotId};
 use crate::mission::listing;
 use crate::mission::shared::{Phase, Shared};
-use crate::model::{Message, Recipient, TaskStatus};
+use crate::model::{Message, Recipient};
 use crate::ports::{ApprovalFilter, BoxFuture, Change};
 
 /// How far back an explanation looks in the log, and how many events of the slot it shows.
@@ -155,20 +154,10 @@ impl Shared {
         })
     }
 
-    async fn status(&self) -> Result<MissionStatus, Error> {
+    pub(super) async fn status(&self) -> Result<MissionStatus, Error> {
         let mut status = MissionStatus::new(&self.config.root, self.since);
         status.newest = *self.store.newest().borrow();
-        let mut counts = TaskCounts::default();
-        for (status, count) in self.store.task_counts().await? {
-            *match status {
-                TaskStatus::Queued => &mut counts.queued,
-                TaskStatus::Running => &mut counts.running,
-                TaskStatus::Done => &mut counts.done,
-                TaskStatus::Failed => &mut counts.failed,
-                TaskStatus::Cancelled => &mut counts.cancelled,
-            } += count;
-        }
-        status.tasks = counts;
+        status.tasks = self.store.task_counts().await?.into_iter().collect();
         let slots = self.store.slots().await?;
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         status.busy_slots = count(slots.iter().filter(|slot| slot.task.is_some()).count());

@@ -1,6 +1,6 @@
 //! The loop that carries the scheduler's decisions out and owns every attempt.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::error::chain;
 use crate::ids::{SlotId, TaskId};
 use crate::mission::attempt::{Attempt, Registration};
 use crate::mission::shared::{Interrupt, Live, Phase, Shared};
-use crate::model::{SlotConfig, TaskStatus};
+use crate::model::{EventBody, SlotConfig, TaskStatus};
 use crate::ports::{Change, StoreError, TaskFilter};
 use crate::scheduler::{self, Decision, State};
 
@@ -26,14 +26,25 @@ const SHORTEST: Duration = Duration::from_millis(20);
 pub(super) async fn supervise(shared: Arc<Shared>) {
     let mut attempts = JoinSet::new();
     let mut branches = HashMap::new();
+    // Those of which it was said that no slot can take them.
+    let mut told = HashSet::new();
     let mut phase = shared.phase.subscribe();
     loop {
         let now_phase = *phase.borrow_and_update();
         let mut pause = LOOK_AGAIN;
         match now_phase {
             Phase::Open | Phase::Draining => match step(&shared, &mut attempts, &mut branches).await {
-                Ok((state, all_done)) => {
-                    if now_phase == Phase::Draining && state.live.is_empty() && attempts.is_empty() {
+                Ok(Step { state, decisions, all_done }) => {
+                    let stuck = scheduler::stuck(&state);
+                    // What was decided may have made others ready, or sure to fail.
+                    let idle = attempts.is_empty() && decisions == 0 && state.live.len() == stuck.len();
+                    for (task, reason) in stuck {
+                        if told.insert(task) {
+                            let text = format!("the task stays in the queue: {reason}");
+                            shared.note(Some(task), None, EventBody::Warning { text }).await;
+                        }
+                    }
+                    if now_phase == Phase::Draining && idle {
                         shared.close().await;
                         return;
                     }
@@ -80,15 +91,26 @@ fn until_next(shared: &Shared, state: &State) -> Duration {
     Duration::try_from(left).unwrap_or_default()
 }
 
-/// Reads the state, decides, and carries the decisions out; tells whether all of them could be.
+/// What one round of the loop came to.
+struct Step {
+    /// As it was before the decisions.
+    state: State,
+    /// How many there were.
+    decisions: usize,
+    /// Whether all of them could be carried out.
+    all_done: bool,
+}
+
+/// Reads the state, decides, and carries the decisions out.
 async fn step(
     shared: &Arc<Shared>,
     attempts: &mut JoinSet<()>,
     branches: &mut HashMap<TaskId, Option<String>>,
-) -> Result<(State, bool), StoreError> {
+) -> Result<Step, StoreError> {
     let state = read_state(shared, branches).await?;
-    let mut all_done = true;
-    for decision in scheduler::plan(&state, shared.now()) {
+    let plan = scheduler::plan(&state, shared.now());
+    let (decisions, mut all_done) = (plan.len(), true);
+    for decision in plan {
         let at = shared.now();
         let outcome = match decision {
             Decision::Lease { task, slot } => lease(shared, attempts, &state, task, &slot).await,
@@ -111,7 +133,7 @@ async fn step(
             all_done = false;
         }
     }
-    Ok((state, all_done))
+    Ok(Step { state, decisions, all_done })
 }
 
 /// Takes a task back whose lease has ended.

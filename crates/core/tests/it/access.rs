@@ -118,12 +118,21 @@ async fn project_without_an_owner_is_read_and_written_all_the_same() {
 
 #[test]
 fn slots_are_made_for_whoever_waits() {
-    let scene = Scene::new("[core]\nmax_concurrent_agents = 2\n");
+    let scene = Scene::new("[core]\nmax_concurrent_agents = 2\n[agent]\ndefault = \"absent\"\n");
+    let claude = include_str!("../../src/agents/claude.toml");
+    let agent = |id: &str, program: &str| {
+        let text = claude.replace("id = \"claude\"", &format!("id = \"{id}\""));
+        let text = text.replace("program = \"claude\"", &format!("program = \"{program}\""));
+        std::fs::create_dir_all(scene.directory.path().join(".missiond/agents")).unwrap();
+        std::fs::write(scene.directory.path().join(format!(".missiond/agents/{id}.toml")), text).unwrap();
+    };
+    agent("there", "/bin/sh");
+    agent("absent", "no-program-has-this-name");
     let config = scene.project().mission_config().unwrap();
     let scripted = "scripted".parse().unwrap();
-    let waiting = |agent: &str, driver: Option<DriverKind>| {
+    let waiting = |agent: Option<&str>, driver: Option<DriverKind>| {
         let mut request = NewTask::new("x");
-        request.agent = Some(agent.parse().unwrap());
+        request.agent = agent.map(|agent| agent.parse().unwrap());
         request.driver = driver;
         Task::queued(TaskId::generate(), request, jiff::Timestamp::now())
     };
@@ -132,20 +141,48 @@ fn slots_are_made_for_whoever_waits() {
         slots.iter().map(|slot| slot.id.to_string()).collect()
     };
     assert_eq!(ids(&[]), ["scripted-1", "scripted-2"]);
-    assert_eq!(ids(&[waiting("scripted", None)]), ["scripted-1", "scripted-2"]);
-    // Without a slot for it, a task that somebody queued for another agent would be failed.
-    let both =
-        [waiting("claude", None), waiting("claude", Some(DriverKind::Pty)), waiting("unheard-of", None)];
-    let expected = ["scripted-1", "scripted-2", "claude-1", "claude-2", "claude-pty-1", "claude-pty-2"];
-    assert_eq!(ids(&both), expected);
+    assert_eq!(ids(&[waiting(Some("scripted"), None)]), ["scripted-1", "scripted-2"]);
+    // Without a slot for it, a task that somebody queued for another agent would stay where it is; so do those whose
+    // agent nobody could start, be it named or the default one.
+    let all = [
+        waiting(Some("there"), None),
+        waiting(Some("there"), Some(DriverKind::Pty)),
+        waiting(Some("absent"), None),
+        waiting(Some("unheard-of"), None),
+        waiting(None, None),
+    ];
+    let expected = ["scripted-1", "scripted-2", "there-1", "there-2", "there-pty-1", "there-pty-2"];
+    assert_eq!(ids(&all), expected);
+    // Asked for by name, it gets its slots, and the lack of its program is told before anything is begun.
+    let mut absent = scene.project().mission_config().unwrap();
+    absent.slots = seats_for(&config, None, DriverKind::Headless, &all).unwrap();
+    let error = absent.check_programs().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Missing);
+    for part in ["slot absent-1", "`no-program-has-this-name` was not found", "npm install"] {
+        assert!(error.to_string().contains(part), "{part}: {error}");
+    }
     let unknown = "unheard-of".parse().unwrap();
     let error = seats_for(&config, Some(&unknown), DriverKind::Headless, &[]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Missing);
 
     let configured = Scene::new("[[slot]]\nid = \"one\"\nagent = \"scripted\"\n");
     let config = configured.project().mission_config().unwrap();
-    let slots = seats_for(&config, Some(&scripted), DriverKind::Headless, &both).unwrap();
+    let slots = seats_for(&config, Some(&scripted), DriverKind::Headless, &all).unwrap();
     assert_eq!(slots.len(), 1, "what is configured is what there is");
+}
+
+#[tokio::test]
+async fn a_task_for_any_agent_is_for_the_one_that_was_meant_where_nobody_configured_slots() {
+    let default = "[agent]\ndefault = \"scripted\"\n";
+    for (config, expected) in
+        [(default, Some("scripted")), ("[[slot]]\nid = \"one\"\nagent = \"scripted\"\n", None)]
+    {
+        let scene = Scene::new(config);
+        let project = scene.project();
+        let id = Access::open(&project).await.unwrap().submit(NewTask::new("x")).await.unwrap();
+        let task = Access::open(&project).await.unwrap().task(id).await.unwrap();
+        assert_eq!(task.request.agent.as_ref().map(|agent| agent.as_str()), expected, "{config}");
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
-use missiond_core::scheduler::{Decision, MAX_ATTEMPTS, State, plan};
+use missiond_core::scheduler::{Decision, MAX_ATTEMPTS, State, plan, stuck};
 use missiond_core::{
     AgentStatus, Lease, LeaseToken, NewTask, Slot, SlotConfig, SlotId, Task, TaskId, TaskStatus,
 };
@@ -53,12 +53,49 @@ fn roles_agents_and_drivers_are_met() {
         &state(vec![review.clone(), other_agent.clone()], vec![slot("w", "worker"), slot("r", "reviewer")]),
         NOW,
     );
-    assert!(plan.contains(&lease(&review, "r")), "{plan:?}");
-    let fails = |decision: &Decision| {
-        matches!(decision, Decision::Fail { task, reason } if *task == other_agent.id
-        && reason.contains("agent `codex`") && reason.contains("[[slot]]"))
-    };
-    assert!(plan.iter().any(fails), "{plan:?}");
+    assert_eq!(plan, [lease(&review, "r")], "what no slot here can take stays in the queue");
+}
+
+#[test]
+fn what_no_slot_can_take_and_what_waits_for_it_is_stuck() {
+    let later = NOW + SignedDuration::from_secs(60);
+    let (mut other_agent, mut next, mut last) = (task("codex"), task("next"), task("last"));
+    other_agent.request.agent = Some("codex".parse().unwrap());
+    next.request.depends_on = vec![other_agent.id];
+    last.request.depends_on = vec![next.id];
+    // Of a role that is gone, but at work: it may end well, so who waits for it waits.
+    let mut at_work = running(task("at work"), "w", later);
+    at_work.request.role = "reviewer".parse().unwrap();
+    let mut after = task("after");
+    after.request.depends_on = vec![at_work.id];
+    // The order of submission is not that of dependence.
+    let live = vec![last.clone(), next.clone(), other_agent.clone(), at_work, after, task("free")];
+    let mut state = state(live, vec![slot("w", "worker")]);
+    let found = stuck(&state);
+    let ids: Vec<TaskId> = found.iter().map(|(id, _)| *id).collect();
+    assert_eq!(ids, [other_agent.id, next.id, last.id]);
+    assert!(found[0].1.contains("agent `codex`") && found[0].1.contains("[[slot]]"), "{found:?}");
+    assert!(found[1].1.contains(&other_agent.id.to_string()), "{found:?}");
+    assert!(found[2].1.contains(&next.id.to_string()), "{found:?}");
+    state.slots[0].config.agent = "codex".parse().unwrap();
+    assert_eq!(stuck(&state).iter().map(|(id, _)| *id).collect::<Vec<_>>(), []);
+}
+
+#[test]
+fn a_long_chain_behind_a_stuck_task_is_walked_once() {
+    let mut live = vec![task("first")];
+    live[0].request.role = "reviewer".parse().unwrap();
+    for _ in 0..20_000 {
+        let mut next = task("next");
+        next.request.depends_on = vec![live[live.len() - 1].id];
+        live.push(next);
+    }
+    live.reverse();
+    let state = state(live, vec![slot("w", "worker")]);
+    let begun = std::time::Instant::now();
+    assert_eq!(stuck(&state).len(), 20_001);
+    // Some milliseconds; walked from each task anew, it would be minutes.
+    assert!(begun.elapsed() < std::time::Duration::from_secs(5), "{:?}", begun.elapsed());
 }
 
 #[test]

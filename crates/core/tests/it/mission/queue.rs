@@ -2,7 +2,7 @@
 
 use missiond_core::{Error, EventBody, Mission, NewTask, SlotConfig, TaskStatus};
 
-use super::support::{Stage, leased, log, run_done, statuses, submit, wait};
+use super::support::{PATIENCE, Stage, leased, log, run_done, statuses, submit, wait};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn c3_queued_tasks_are_dispatched_and_a_dead_owners_are_requeued_once() {
@@ -163,19 +163,50 @@ async fn what_no_slot_can_do_is_told_at_once() {
     assert!(matches!(error, Error::UnknownAgent { .. }), "{error:?}");
     assert!(mission.submit(NewTask::new("  \n")).await.unwrap_err().to_string().contains("empty"));
     mission.shutdown("over").await.unwrap();
+}
 
-    // A task whose slot is gone at the next start fails with the same advice.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_whose_slot_is_gone_stays_in_the_queue_until_there_is_one_again() {
+    let stage = Stage::new();
     let mission = stage.shell(1).await;
-    let id = submit(&mission, format!("begin; await {}; finish", stage.quoted("never"))).await;
+    let id = submit(&mission, format!("begin; await {}; finish", stage.quoted("go"))).await;
     leased(&mission, id).await;
+    let mut waiting = NewTask::new("begin; finish");
+    waiting.depends_on = vec![id];
+    let waiting = mission.submit(waiting).await.unwrap();
     drop(mission);
     stage.no_process_is_left().await;
+
     let mut config = stage.config("shell", 1);
     config.slots[0] = SlotConfig::new("s2".parse().unwrap(), "shell".parse().unwrap());
     config.slots[0].role = "reviewer".parse().unwrap();
     let mission = Mission::open(config).await.unwrap();
-    let reason = wait(&mission, id).await.reason.unwrap();
-    assert!(reason.contains("[[slot]]"), "{reason}");
+    mission.drain();
+    tokio::time::timeout(PATIENCE, mission.closed()).await.expect("nothing that can be done is left");
+    let log = log(&mission).await;
+    for task in [id, waiting] {
+        assert_eq!(mission.task(task).await.unwrap().status, TaskStatus::Queued);
+        let warnings: Vec<&String> = log
+            .iter()
+            .filter(|event| event.task == Some(task))
+            .filter_map(|event| match &event.body {
+                EventBody::Warning { text } => Some(text),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(warnings.len(), 1, "it is said once: {warnings:?}");
+        assert!(
+            warnings[0].contains("stays in the queue") && warnings[0].contains("[[slot]]"),
+            "{warnings:?}"
+        );
+    }
+    mission.shutdown("over").await.unwrap();
+
+    stage.make_sign("go");
+    let mission = stage.shell(1).await;
+    for task in [id, waiting] {
+        assert_eq!(wait(&mission, task).await.status, TaskStatus::Done);
+    }
     mission.shutdown("over").await.unwrap();
 }
 

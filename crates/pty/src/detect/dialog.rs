@@ -10,6 +10,8 @@ use crate::Row;
 
 /// More options than any dialog has; a longer list isn't one.
 const MAX_OPTIONS: usize = 64;
+/// How far agents indent the command in a dialog; what is more is the command's own.
+const BODY_INDENT: usize = 3;
 
 pub(super) struct Found {
     pub(super) dialog: Dialog,
@@ -78,6 +80,8 @@ fn notice(profile: &Profile, rows: &[Row], region: Range<usize>) -> Option<Found
 struct Block {
     /// The first row of its text.
     top: usize,
+    /// The rule above it is on the screen, so the text is there from its beginning.
+    whole: bool,
     /// The row of option 1.
     first_option: usize,
     options: Vec<DialogOption>,
@@ -141,7 +145,7 @@ impl Block {
         let top = (start..first_option).find(blank).unwrap_or(first_option);
         let end = tail.next_back().map_or(last + 1, |n| n + 1);
         let options = labels(rows, &found, end, cols, profile);
-        Some(Self { top, first_option, options, hint, end })
+        Some(Self { top, whole: rule.is_some(), first_option, options, hint, end })
     }
 
     fn judge(self, profile: &Profile, rows: &[Row]) -> Option<Found> {
@@ -317,18 +321,7 @@ fn argument(
         Argument::Question => Some(question.to_owned()),
         Argument::FirstRow => filled().nth(1).map(str::to_owned),
         Argument::SecondRow => filled().nth(1).map(str::to_owned),
-        Argument::Body => {
-            // The header is the first row, the question the last paragraph, and what lies between begins with the
-            // command: its rows are solid, the description under it faint.
-            let end = question_rows(profile, text).start;
-            let lines: Vec<&str> = text[1.min(end)..end]
-                .iter()
-                .skip_while(|row| row.text.trim().is_empty())
-                .take_while(|row| !row.text.trim().is_empty() && !is_faint(row))
-                .map(|row| row.text.strip_prefix("   ").unwrap_or(row.text.trim_start()))
-                .collect();
-            Some(lines.join("\n"))
-        }
+        Argument::Body => body(profile, text).filter(|_| block.whole),
         Argument::BetweenDividers => {
             let above = &rows[..block.first_option];
             let end = above.iter().rposition(|row| is_divider(profile, row))?;
@@ -338,6 +331,48 @@ fn argument(
         }
     };
     value.map(|value| value.trim_end().to_owned()).filter(|value| !value.trim().is_empty())
+}
+
+/// What stands between a dialog's header and its question: a command with all its rows, blank ones among them.
+///
+/// Whoever judges the argument must not be shown a part of it, so `None` wherever the rows don't tell for sure what
+/// belongs to it. They tell by how an agent draws them: a command is indented by the agent itself, a description right
+/// under it is faint, and the agent's own notes (why it asks) are further to the left, below a blank row.
+fn body(profile: &Profile, text: &[Row]) -> Option<String> {
+    let blank = |row: &Row| row.text.trim().is_empty();
+    let asking = question_rows(profile, text);
+    // Anything that follows the question is in no known place.
+    joined(&text[asking.clone()]).contains('?').then_some(())?;
+    let rows = text.get(1..asking.start)?;
+    let rows = &rows[rows.iter().position(|row| !blank(row))?..];
+    let margin = indent(&rows[0]).min(BODY_INDENT);
+
+    let note = rows.iter().position(|row| !blank(row) && indent(row) < margin);
+    let (rows, notes) = rows.split_at(note.unwrap_or(rows.len()));
+    let apart = notes.is_empty() || rows.last().is_some_and(blank);
+    if !apart || notes.iter().any(|row| !blank(row) && indent(row) >= margin) {
+        return None;
+    }
+    let trimmed = |rows: &[Row]| rows.iter().rposition(|row| !blank(row)).map_or(0, |n| n + 1);
+    let rows = &rows[..trimmed(rows)];
+    let described = rows.iter().rposition(|row| blank(row) || !is_faint(row)).map_or(0, |n| n + 1);
+    let (lines, description) = rows.split_at(described);
+    let lines = &lines[..trimmed(lines)];
+    // Two faint paragraphs may both be the description, or one of them the command's. An ellipsis stands for rows that
+    // had no room, and a row that the terminal had to wrap goes on at the left edge, as no row of a command does.
+    if lines.last().is_some_and(is_faint)
+        || description.iter().any(|row| row.text.trim_start().starts_with('…'))
+        || lines.iter().any(|row| row.wrapped)
+    {
+        return None;
+    }
+    let lines: Vec<&str> = lines.iter().map(|row| row.text.get(margin..).unwrap_or_default()).collect();
+    Some(lines.join("\n"))
+}
+
+/// How far a row is indented, in bytes, which only counts ASCII blanks.
+fn indent(row: &Row) -> usize {
+    row.text.len() - row.text.trim_start_matches(' ').len()
 }
 
 fn is_faint(row: &Row) -> bool {

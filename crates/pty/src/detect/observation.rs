@@ -108,7 +108,8 @@ pub struct Dialog {
     pub kind: DialogKind,
     /// The tool that is asked for, where the screen names one. `None` means unknown, and unknown means ask.
     pub tool: Option<String>,
-    /// What the tool is to act on (command, path, plan), as far as the screen shows it.
+    /// What the tool is to act on (command, path, plan), as far as the screen shows it. `None` where the screen
+    /// doesn't tell which of its rows that is, or has lost the first of them.
     pub argument: Option<String>,
     /// The question right above the options.
     pub question: String,

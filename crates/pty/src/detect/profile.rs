@@ -226,7 +226,7 @@ fn yes() -> bool {
 pub(super) enum Argument {
     #[default]
     None,
-    /// The rows between header and question, without faint ones.
+    /// The rows between header and question, without a faint description at their end and the agent's notes.
     Body,
     /// The first row under the header.
     FirstRow,

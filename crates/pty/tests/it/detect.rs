@@ -165,6 +165,51 @@ fn the_last_options_are_the_options() {
     assert_eq!(dialog.argument.as_deref(), Some("cat <<E\nDo you want to proceed?\n❯ 1. Yes\n  2. No\nE"));
 }
 
+/// A permission dialog whose rows between header and question are drawn with styles.
+fn bash_argument(body: &str) -> Option<String> {
+    let rule = rule();
+    argument_of(&format!("{rule}\n Bash command\n\n{body}\n\n Do you want to proceed?"))
+}
+
+fn argument_of(text: &str) -> Option<String> {
+    let text = format!("{text}\n ❯ 1. Yes\n   2. No\n\n Esc to cancel");
+    let mut terminal = Terminal::new(Size::new(SIZE.0, SIZE.1).unwrap());
+    terminal.feed(text.replace('\n', "\r\n").as_bytes());
+    let seen = Profile::claude().observe(&terminal.snapshot());
+    let dialog = seen.dialog.unwrap_or_else(|| panic!("no dialog in {text:?}"));
+    assert_eq!(dialog.tool.as_deref(), Some("Bash"), "{text:?}");
+    dialog.argument
+}
+
+#[test]
+fn p4_an_argument_is_the_whole_command_or_unknown() {
+    const FAINT: &str = "   \x1b[2mRemove everything\x1b[m";
+    let note = " Hook PreToolUse:Bash requires confirmation:\n it says so";
+    let cases = [
+        ("   ls".to_owned(), Some("ls")),
+        (format!("   ls\n{FAINT}"), Some("ls")),
+        // Blank rows are the command's own.
+        ("   ls\n\n   rm -rf ~".to_owned(), Some("ls\n\nrm -rf ~")),
+        (format!("   ls\n\n\n     rm -rf ~\n{FAINT}"), Some("ls\n\n\n  rm -rf ~")),
+        // So is a comment that is drawn in grey.
+        (format!("   ls\n   \x1b[90m# fine\x1b[m\n   rm -rf ~\n{FAINT}"), Some("ls\n# fine\nrm -rf ~")),
+        // The agent's notes are not.
+        (format!("   ls\n{FAINT}\n\n{note}"), Some("ls")),
+        (format!("   ls\n\n   rm -rf ~\n\n{note}"), Some("ls\n\nrm -rf ~")),
+        // Which of these rows are the command can't be told.
+        (format!("   ls\n{FAINT}\n\n{FAINT}"), None),
+        (format!("   ls\n\n{note}\n\n   rm -rf ~"), None),
+        ("   ls\n rm -rf ~".to_owned(), None),
+        (format!("   ls {}\n   x", "y".repeat(60)), None),
+        ("   ls\n   \x1b[2m… 3 more rows\x1b[m".to_owned(), None),
+    ];
+    for (body, expected) in cases {
+        assert_eq!(bash_argument(&body).as_deref(), expected, "{body:?}");
+    }
+    // The dialog's first rows have left the screen, and what is now the first row is the command's.
+    assert_eq!(argument_of("   Bash command\n\n   ls\n\n Do you want to proceed?"), None);
+}
+
 #[test]
 fn wrapped_labels_are_joined_and_descriptions_are_not() {
     let text = "---\n ☐ Topic\n\nWhich one?\n\n❯ 1. A label that is so long that it has to go on in the\n     following row\n  2. Short\n     Its description\n\nEnter to select · Esc to cancel";

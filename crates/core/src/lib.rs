@@ -105,6 +105,7 @@ pub mod config;
 #[cfg(feature = "contract")]
 pub mod contract;
 pub mod control;
+pub mod find;
 pub mod headless;
 #[cfg(all(feature = "git", feature = "policy"))]
 pub mod hook;

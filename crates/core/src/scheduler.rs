@@ -22,6 +22,8 @@ pub struct State {
     pub dependencies: HashMap<TaskId, TaskStatus>,
     /// The branch that a live task goes on with, if it follows another.
     pub branches: HashMap<TaskId, String>,
+    /// The branches of attempts whose task is final already, while their agents are being ended.
+    pub leaving: Vec<String>,
     /// Every slot.
     pub slots: Vec<Slot>,
     /// How many tasks may run at once.
@@ -53,6 +55,15 @@ pub enum Decision {
     },
 }
 
+impl Decision {
+    /// The task that it is about.
+    pub fn task(&self) -> TaskId {
+        match self {
+            Self::Lease { task, .. } | Self::Requeue { task } | Self::Fail { task, .. } => *task,
+        }
+    }
+}
+
 /// Decides what to do now. The same state and moment give the same plan.
 ///
 /// A task appears in one decision at most and so does a slot; no more tasks run afterwards than
@@ -62,17 +73,20 @@ pub fn plan(state: &State, now: Timestamp) -> Vec<Decision> {
     let mut decisions = Vec::new();
     let mut waiting = Vec::new();
     let mut running = 0;
-    let mut at_work: Vec<&String> = Vec::new();
+    let mut at_work: Vec<&String> = state.leaving.iter().collect();
     for task in &state.live {
         if let Some(reason) = must_fail(task, state, now) {
             decisions.push(Decision::Fail { task: task.id, reason });
             continue;
         }
         match &task.lease {
-            Some(lease) if lease.until <= now => decisions.push(Decision::Requeue { task: task.id }),
-            Some(_) => {
+            Some(lease) => {
+                // Its holder may be alive and make the lease good; what is really free is given away in the next round.
                 running += 1;
                 at_work.extend(state.branches.get(&task.id));
+                if lease.until <= now {
+                    decisions.push(Decision::Requeue { task: task.id });
+                }
             }
             None if task.status == TaskStatus::Queued && is_ready(task, state) => waiting.push(task),
             None => {}

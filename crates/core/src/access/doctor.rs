@@ -9,6 +9,7 @@ use serde::Serialize;
 
 pub use mend::mend;
 
+use crate::adapters::record_of;
 use crate::control::{Client, OwnerLock, Ownership};
 use crate::error::{Error, chain};
 use crate::model::{Task, TaskStatus};
@@ -275,7 +276,7 @@ async fn workspaces(project: &Project, tasks: &[Task], owned: bool, findings: &m
         if !workspace.is_intact() {
             let text = format!("workspace {name} is not intact: {}", workspace.path.display());
             findings.push(Finding::problem("workspaces", text, format!("`missiond worktree remove {name}`")));
-        } else if !owned && mend::is_left_over(workspace.name.as_str(), tasks) {
+        } else if !owned && mend::is_left_over(&record_of(workspace), tasks) {
             findings.push(Finding::problem("workspaces", format!("{name} is left over from a task"), FIX));
         }
     }

@@ -4,6 +4,7 @@ use crate::access::events::{Events, Source};
 use crate::access::{Access, AccessError, Way, find, unexpected};
 use crate::control::{Explanation, MissionStatus, Request, Response, TaskCounts, TaskQuery};
 use crate::error::Error;
+use crate::find::find_task;
 use crate::ids::{Seq, SlotId, TaskId};
 use crate::model::{Approval, Message, Slot, Task, TaskStatus};
 use crate::ports::{ApprovalFilter, TaskFilter};
@@ -103,10 +104,20 @@ impl Access {
         if let Ok(id) = text.parse() {
             return self.task(id).await;
         }
-        let tasks = self.tasks(&[], None).await?;
-        let id = find("task", text, tasks.iter().map(|task| (task.id, task.request.prompt.as_str())))?;
-        // The listing may hold it cut.
-        self.task(id).await
+        match &self.way {
+            Way::Owner(client) => match client.call(Request::FindTask { text: text.to_owned() }).await? {
+                Response::Task(task) => Ok(*task),
+                other => Err(unexpected(&other)),
+            },
+            Way::Store(store) => {
+                let id = find_task(&**store, text).await?;
+                Ok(store.task(id).await.map_err(Error::from)?)
+            }
+            Way::Nothing => {
+                let none: TaskId = find("task", text, [])?;
+                self.task(none).await
+            }
+        }
     }
 
     /// The slots, by id; without a running mission those of the last one.

@@ -75,13 +75,11 @@ impl Workspaces for GitWorkspaces {
             }
             let workspace = repository.create(&wanted)?.workspace;
             // A branch that is gone on with still has the base that it once left.
-            let base = request.base.filter(|_| request.resume).unwrap_or_else(|| workspace.base.to_string());
-            Ok(WorkspaceRecord::new(
-                workspace.name.to_string(),
-                workspace.path,
-                workspace.branch.to_string(),
-                base,
-            ))
+            let mut record = record_of(&workspace);
+            if let Some(base) = request.base.filter(|_| request.resume) {
+                record.base = base;
+            }
+            Ok(record)
         })
     }
 
@@ -110,11 +108,14 @@ impl Workspaces for GitWorkspaces {
         &'a self,
         workspace: &'a WorkspaceRecord,
     ) -> BoxFuture<'a, Result<Retired, WorkspacesError>> {
-        let name = workspace.name.clone();
+        let record = workspace.clone();
         self.blocking(move |repository| {
-            let removed = match repository
-                .remove(&WorkspaceName::new(name)?, &missiond_git::RemoveOptions::default())
-            {
+            let name = WorkspaceName::new(&record.name)?;
+            // One that was made later under the same name is somebody else's.
+            if repository.get(&name).is_ok_and(|there| !record_of(&there).is_same(&record)) {
+                return Ok(Retired::default());
+            }
+            let removed = match repository.remove(&name, &missiond_git::RemoveOptions::default()) {
                 Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Retired::default()),
                 removed => removed?,
             };
@@ -123,19 +124,7 @@ impl Workspaces for GitWorkspaces {
     }
 
     fn list(&self) -> BoxFuture<'_, Result<Vec<WorkspaceRecord>, WorkspacesError>> {
-        self.blocking(|repository| {
-            let record = |workspace: missiond_git::Workspace| {
-                let mut record = WorkspaceRecord::new(
-                    workspace.name.to_string(),
-                    workspace.path,
-                    workspace.branch.to_string(),
-                    workspace.base.to_string(),
-                );
-                record.made_at = jiff::Timestamp::try_from(workspace.created).ok();
-                record
-            };
-            Ok(repository.list()?.into_iter().map(record).collect())
-        })
+        self.blocking(|repository| Ok(repository.list()?.iter().map(record_of).collect()))
     }
 
     fn recover(&self) -> BoxFuture<'_, Result<Vec<String>, WorkspacesError>> {
@@ -173,6 +162,18 @@ impl Workspaces for GitWorkspaces {
         let (branch, message) = (branch.to_owned(), message.to_owned());
         self.blocking(move |repository| merge(repository, branch, message))
     }
+}
+
+/// What is noted of a workspace.
+pub(crate) fn record_of(workspace: &missiond_git::Workspace) -> WorkspaceRecord {
+    let mut record = WorkspaceRecord::new(
+        workspace.name.to_string(),
+        &workspace.path,
+        workspace.branch.to_string(),
+        workspace.base.to_string(),
+    );
+    record.made_at = jiff::Timestamp::try_from(workspace.created).ok();
+    record
 }
 
 fn merge(repository: &Repository, branch: String, message: String) -> missiond_git::Result<MergeOutcome> {

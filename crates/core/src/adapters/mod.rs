@@ -17,6 +17,8 @@ use crate::agents::HookProtocol;
 
 #[cfg(feature = "git")]
 pub use git::GitWorkspaces;
+#[cfg(feature = "git")]
+pub(crate) use git::record_of;
 #[cfg(feature = "policy")]
 pub use policy::PolicyGate;
 #[cfg(feature = "policy")]

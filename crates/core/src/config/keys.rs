@@ -33,6 +33,10 @@ pub enum Kind {
     Bool,
     /// A length of time such as `30s`, `5m` or `2h`, at most so many days.
     Duration(u64),
+    /// What names of branches begin with: one git could take as such a name itself.
+    Branch,
+    /// A name with `{issue_id}` in it, and perhaps `{repo}`.
+    Pattern,
     /// A path; `~` and `${VAR}` are expanded, and a relative one starts at the project root.
     Path,
 }
@@ -70,7 +74,7 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "core.default_branch_prefix",
-        Kind::Text,
+        Kind::Branch,
         Some("\"feature\""),
         "What the branches of agents begin with, before a slash.",
     ),
@@ -132,7 +136,7 @@ pub const KEYS: &[Key] = &[
     key("worktree.base_path", Kind::Path, Some("\"../\""), "The directory in which workspaces are made."),
     key(
         "worktree.naming_pattern",
-        Kind::Text,
+        Kind::Pattern,
         Some("\"{repo}-{issue_id}\""),
         "What a workspace is called; without an issue, `{issue_id}` is the short id of the task.",
     ),
@@ -171,6 +175,13 @@ pub(super) fn check(key: &Key, value: &Value) -> Result<(), String> {
         Kind::Text | Kind::Path if text.is_some() => Ok(()),
         Kind::Text => Err("a text".to_owned()),
         Kind::Path => Err("a path, as a text".to_owned()),
+        Kind::Branch if text.is_some_and(is_branch) => Ok(()),
+        Kind::Branch => Err("the beginning of a branch's name, as git takes it".to_owned()),
+        Kind::Pattern if text.is_some_and(is_pattern) => Ok(()),
+        Kind::Pattern => Err(
+            "a name with `{issue_id}` in it, and perhaps `{repo}`, that can be a directory and part of a branch"
+                .to_owned(),
+        ),
         Kind::Word(words) if text.is_some_and(|text| words.contains(&text)) => Ok(()),
         Kind::Word(words) => Err(format!("one of {}", words.join(", "))),
         Kind::Integer(least, most) if value.as_integer().is_some_and(|n| (least..=most).contains(&n)) => {
@@ -189,6 +200,25 @@ pub(super) fn check(key: &Key, value: &Value) -> Result<(), String> {
             }
         }
     }
+}
+
+/// Whether git takes the text as a branch's name: git-check-ref-format(1). Leaves room for what is to follow.
+fn is_branch(text: &str) -> bool {
+    let part = |part: &str| !part.is_empty() && !part.starts_with('.') && !part.ends_with(".lock");
+    let odd = |c: char| c.is_control() || " ~^:?*[\\".contains(c);
+    text.len() <= 100
+        && text.split('/').all(part)
+        && !text.starts_with('-')
+        && !text.ends_with('.')
+        && !text.contains("..")
+        && !text.contains("@{")
+        && !text.contains(odd)
+}
+
+/// Whether the text names workspaces apart, and each by what can be a directory.
+fn is_pattern(text: &str) -> bool {
+    let filled = text.replace("{repo}", "r").replace("{issue_id}", "1");
+    text.contains("{issue_id}") && !filled.contains(['/', '{', '}']) && is_branch(&filled)
 }
 
 /// Reads a length of time above zero.

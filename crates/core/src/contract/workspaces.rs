@@ -23,6 +23,7 @@ use crate::ports::BoxFuture;
 /// Dropping the future may leave work going on in the background, in the places that were made.
 pub async fn check(make: impl Fn() -> BoxFuture<'static, Place>) {
     lives::create_commit_retire(make().await).await;
+    lives::a_later_one_of_the_same_name_is_another(make().await).await;
     lives::uncommitted_work_is_kept(make().await).await;
     lives::what_is_taken_is_left_alone(make().await).await;
     lives::names_stay_in_their_place(make().await).await;

@@ -26,6 +26,11 @@ pub enum Request {
         /// Which.
         id: TaskId,
     },
+    /// The one task that a part of its id names. Answer: [`Response::Task`].
+    FindTask {
+        /// A beginning or an end of the id, or a beginning of its short form.
+        text: String,
+    },
     /// Tasks. Answer: [`Response::Tasks`].
     Tasks {
         /// Which.

@@ -19,8 +19,8 @@ use crate::model::{
     AgentStatus, Cause, EventBody, Lease, SlotConfig, Task, TaskResult, TaskStatus, WorkspaceRecord,
 };
 use crate::ports::{
-    Agent, AgentStart, Change, DriverError, Finish, Seat, StoreError, StoreErrorKind, TurnError, TurnOutcome,
-    Vacated, WorkspacesErrorKind,
+    Agent, AgentStart, Change, DriverError, Finish, Retired, Seat, StoreError, StoreErrorKind, TurnError,
+    TurnOutcome, Vacated, WorkspacesError, WorkspacesErrorKind,
 };
 
 /// How long to wait before the end of an attempt that could not be written is written again.
@@ -120,9 +120,7 @@ impl Attempt {
         let ports = &self.shared.config.ports;
         if let Some(left) = &self.task.workspace {
             // An earlier attempt's directory: what is in it is kept, and this one starts afresh.
-            let retired = ports.workspaces.retire(left).await.map_err(|error| crate::error::chain(&error))?;
-            let body = EventBody::WorkspaceRetired { name: left.name.clone(), rescue: retired.rescue };
-            self.shared.note(Some(self.task.id), Some(&self.slot.id), body).await;
+            self.retire(left).await.map_err(|error| crate::error::chain(&error))?;
         }
         let workspace = self.create_workspace().await?;
         let change = Change::SetWorkspace {
@@ -283,9 +281,19 @@ impl Attempt {
             if turn.is_ok() && interrupt.is_none() {
                 problem = self.commit(workspace, &mut result).await.err();
             }
-            if let Err(error) = self.retire(workspace, &mut result).await {
-                let lies = format!("the workspace {} is still there: {error}", workspace.path.display());
-                problem = Some(problem.map_or(lies.clone(), |problem| format!("{problem}; {lies}")));
+            match self.retire(workspace).await {
+                Ok(retired) => result.rescue = retired.rescue,
+                Err(error) => {
+                    let why = crate::error::chain(&error);
+                    let lies = format!("the workspace {} is still there: {why}", workspace.path.display());
+                    if problem.is_none() && interrupt.is_none() && error.kind == WorkspacesErrorKind::Busy {
+                        // Its work is on its branch; somebody only stands in the directory.
+                        let body = EventBody::Warning { text: lies };
+                        self.shared.note(Some(self.task.id), Some(&self.slot.id), body).await;
+                    } else {
+                        problem = Some(problem.map_or(lies.clone(), |problem| format!("{problem}; {lies}")));
+                    }
+                }
             }
         }
         if problem.is_some() && turn.is_ok() {
@@ -321,7 +329,8 @@ impl Attempt {
         Ok(())
     }
 
-    async fn retire(&self, workspace: &WorkspaceRecord, result: &mut TaskResult) -> Result<(), String> {
+    /// Gives a directory back, and waits a while for whoever stands in it.
+    pub(super) async fn retire(&self, workspace: &WorkspaceRecord) -> Result<Retired, WorkspacesError> {
         let ports = &self.shared.config.ports;
         let begun = Instant::now();
         let retired = loop {
@@ -331,14 +340,13 @@ impl Attempt {
                 {
                     ports.clock.sleep(RETIRE_PAUSE).await;
                 }
-                retired => break retired.map_err(|error| crate::error::chain(&error))?,
+                retired => break retired?,
             }
         };
         let body =
             EventBody::WorkspaceRetired { name: workspace.name.clone(), rescue: retired.rescue.clone() };
         self.shared.note(Some(self.task.id), Some(&self.slot.id), body).await;
-        result.rescue = retired.rescue;
-        Ok(())
+        Ok(retired)
     }
 
     /// Writes the ending down.

@@ -132,15 +132,24 @@ impl MissionConfig {
         let program = profile.and_then(|profile| profile.program(slot.driver)).unwrap_or_default();
         let install = profile.map_or("", |profile| profile.install.as_str());
         Err(Error::Missing(format!(
-            "slot {}: `{program}` was not found on PATH; {install}, or take the slot out of the configuration",
-            slot.id
+            "slot {}: `{program}` was not found{}; {install}, or take the slot out of the configuration",
+            slot.id,
+            if program.contains('/') { "" } else { " on PATH" }
         )))
     }
 
     /// Whether an agent's program is on PATH, or is part of this one.
     pub(crate) fn is_installed(&self, agent: &AgentKind, driver: DriverKind) -> bool {
         let program = self.profiles.get(agent).and_then(|profile| profile.program(driver));
-        program.is_none_or(|program| program.starts_with('{') || program.contains('/') || on_path(program))
+        program.is_none_or(|program| {
+            let path = Path::new(program);
+            program.starts_with('{')
+                || if program.contains('/') {
+                    path.is_relative() || is_program(path)
+                } else {
+                    on_path(program)
+                }
+        })
     }
 
     /// Looks whether the slots can be used: each of a known agent kind, and with no argument that would take it past the

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 
@@ -14,10 +15,12 @@ use crate::mission::verdicts::{MAX_VERDICTS, Unclaimed};
 use crate::model::{
     AgentStatus, Approval, ApprovalStatus, Decision, EventBody, ToolCall, Verdict, event_text,
 };
-use crate::ports::{ApprovalFilter, Change, StoreErrorKind};
+use crate::ports::{ApprovalFilter, Change, Clock, StoreErrorKind};
 
 /// How long the judge may take before the call counts as denied.
 const JUDGE_DEADLINE: Duration = Duration::from_secs(10);
+/// How long an expired question is looked past at most when the machine slept or its clock was set.
+const EXPIRY_STEP: Duration = Duration::from_secs(5);
 /// The longest arguments of a call, as JSON, that are judged; and that a person can be shown.
 const MAX_INPUT_BYTES: usize = 1 << 20;
 const MAX_ASKED_BYTES: usize = 128 * 1024;
@@ -150,7 +153,7 @@ impl Shared {
         let clock = self.config.ports.clock.clone();
         let ended = tokio::select! {
             answer = self.answer(id, &mut settled) => Ok(answer),
-            () = clock.sleep(patience) => Err("nobody answered in time"),
+            () = expiry(&*clock, patience, expires) => Err("nobody answered in time"),
             () = called_off(&mut interrupted) => Err("the turn was called off"),
         };
         unasked.approval = None;
@@ -217,6 +220,17 @@ impl Shared {
                 tracing::warn!(error = %crate::error::chain(&error), "an approval could not be expired");
             }
         }
+    }
+}
+
+/// Waits until a question has expired, both by its own clock and by how long was waited: a machine that slept, or whose
+/// clock was set, must not keep an agent waiting for an answer that nobody can give any more.
+async fn expiry(clock: &dyn Clock, patience: Duration, expires: Timestamp) {
+    let mut left = patience;
+    while !left.is_zero() && clock.now() < expires {
+        let step = left.min(EXPIRY_STEP);
+        clock.sleep(step).await;
+        left -= step;
     }
 }
 

@@ -389,6 +389,9 @@ impl Shared {
             if closed {
                 return Err(Error::Closed);
             }
+            if let Some(reason) = self.stuck().get(&id).cloned() {
+                return Err(Error::Unservable(reason));
+            }
             tokio::select! {
                 _ = settled.changed() => {}
                 _ = phase.changed() => {}

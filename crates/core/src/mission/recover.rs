@@ -29,6 +29,15 @@ pub(super) async fn recover(shared: &Shared) -> Result<(), Error> {
             .map_err(|error| {
                 Error::Internal(format!("leftover processes of a dead owner could not be ended: {error}"))
             })?;
+    let stay: Vec<String> =
+        swept.iter().filter(|found| !found.gone).map(|found| found.pid.to_string()).collect();
+    if !stay.is_empty() {
+        return Err(Error::Internal(format!(
+            "processes of a dead owner cannot be ended and could still write into its workspaces: pid {}; end them \
+             (uninterruptible sleep and other users' processes need a person), then try again",
+            stay.join(", ")
+        )));
+    }
     if !swept.is_empty() {
         let text = format!("ended {} leftover processes of an earlier owner", swept.len());
         shared.note(None, None, EventBody::Warning { text }).await;
@@ -65,7 +74,9 @@ async fn retire_leftovers(shared: &Shared) -> Result<(), Error> {
                 ),
             },
         };
-        shared.note(Some(task), None, body).await;
+        // This is the only record of where the work was put.
+        let change = Change::Note { task: Some(task), slot: None, bodies: vec![body], at: shared.now() };
+        shared.apply(change).await?;
     }
     Ok(())
 }
@@ -86,7 +97,7 @@ async fn owners(shared: &Shared, there: &[WorkspaceRecord]) -> Result<Vec<(TaskI
         for task in tasks.iter().rev() {
             for workspace in there {
                 match &task.workspace {
-                    Some(record) if record.name == workspace.name => {
+                    Some(record) if record.is_same(workspace) => {
                         recorded.entry(workspace.name.clone()).or_insert((task.id, record.clone()));
                     }
                     _ if is_begun_for(task, workspace) => {
@@ -106,8 +117,8 @@ async fn owners(shared: &Shared, there: &[WorkspaceRecord]) -> Result<Vec<(TaskI
 
 /// Whether the task's owner could have died between making this workspace and noting it.
 ///
-/// The task was cut off, the branch bears its name, and the workspace was made since the task was begun: what a person
-/// made is never taken for one.
+/// The task was cut off, the branch bears its name, and the workspace was made after the task was begun and before it
+/// ended. What a person made for the same issue in just that time looks the same; its work is kept all the same.
 fn is_begun_for(task: &Task, workspace: &WorkspaceRecord) -> bool {
     let bears = |name: &str| {
         let leaf = workspace.branch.rsplit('/').next().unwrap_or_default();
@@ -116,7 +127,9 @@ fn is_begun_for(task: &Task, workspace: &WorkspaceRecord) -> bool {
     };
     let cut_off = task.attempts > 0 && task.result.is_none();
     // The two clocks are read to different fractions of a second.
-    let since = task.started_at.zip(workspace.made_at).is_some_and(|(begun, made)| begun <= made + SLACK);
+    let since = task.started_at.zip(workspace.made_at).is_some_and(|(begun, made)| {
+        begun <= made + SLACK && task.finished_at.is_none_or(|ended| made <= ended + SLACK)
+    });
     let short = task.id.short();
     let issue = task.request.issue.as_deref().map_or_else(String::new, slug);
     cut_off && since && bears(if issue.is_empty() { &short } else { &issue })

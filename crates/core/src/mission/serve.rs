@@ -8,6 +8,7 @@ use crate::control::{
     GateRequest, GateResponse, GateServer, MissionStatus, OwnerLock, Request, Response, ServerOptions,
 };
 use crate::error::Error;
+use crate::find::find_task;
 use crate::ids::{Seq, SlotId};
 use crate::mission::listing;
 use crate::mission::shared::{Phase, Shared};
@@ -115,6 +116,10 @@ impl Shared {
             Request::Status => Response::Status(Box::new(self.status().await?)),
             Request::Submit { request } => Response::Submitted(self.submit(*request).await?),
             Request::Task { id } => Response::Task(Box::new(listing::task(self.store.task(id).await?))),
+            Request::FindTask { text } => {
+                let id = find_task(&*self.store, &text).await?;
+                Response::Task(Box::new(listing::task(self.store.task(id).await?)))
+            }
             Request::Tasks { filter } => Response::Tasks(listing::tasks(&*self.store, filter.into()).await?),
             Request::Cancel { id, reason } => {
                 self.cancel(id, &bounded(&reason)?).await?;

@@ -75,6 +75,8 @@ pub(super) struct Shared {
     pub(super) refusals: Refusals,
     /// Why the mission ends, as far as somebody has said so.
     closing: Mutex<Option<String>>,
+    /// The queued tasks that no slot can take, and why.
+    stuck: Mutex<HashMap<TaskId, String>>,
     live: Mutex<HashMap<TaskId, Live>>,
     seats: Mutex<HashMap<SlotId, Occupied>>,
 }
@@ -111,6 +113,7 @@ impl Shared {
             phase: watch::Sender::new(Phase::Open),
             refusals: Refusals::default(),
             closing: Mutex::default(),
+            stuck: Mutex::default(),
             live: Mutex::default(),
             seats: Mutex::default(),
         }
@@ -147,6 +150,10 @@ impl Shared {
 
     pub(super) fn live(&self) -> MutexGuard<'_, HashMap<TaskId, Live>> {
         unpoisoned(&self.live)
+    }
+
+    pub(super) fn stuck(&self) -> MutexGuard<'_, HashMap<TaskId, String>> {
+        unpoisoned(&self.stuck)
     }
 
     pub(super) fn seats(&self) -> MutexGuard<'_, HashMap<SlotId, Occupied>> {

@@ -11,8 +11,8 @@ use crate::error::chain;
 use crate::ids::{SlotId, TaskId};
 use crate::mission::attempt::{Attempt, Registration};
 use crate::mission::shared::{Interrupt, Live, Phase, Shared};
-use crate::model::{EventBody, SlotConfig, TaskStatus};
-use crate::ports::{Change, StoreError, TaskFilter};
+use crate::model::{EventBody, SlotConfig, Task, TaskStatus};
+use crate::ports::{Change, PageStart, StoreError, TaskFilter, TaskPage};
 use crate::scheduler::{self, Decision, State};
 
 /// How long to wait before looking again when the store could not be read, or nothing was to be done.
@@ -22,28 +22,24 @@ const TRY_AGAIN: Duration = Duration::from_secs(1);
 /// The shortest wait for a moment that is known: one that has just passed was decided about already.
 const SHORTEST: Duration = Duration::from_millis(20);
 
+/// How many tasks are held whole at once.
+const TASKS_AT_ONCE: usize = 64;
+
 /// Runs until the mission is closed. Dropping the future ends every attempt's processes.
 pub(super) async fn supervise(shared: Arc<Shared>) {
     let mut attempts = JoinSet::new();
-    let mut branches = HashMap::new();
-    // Those of which it was said that no slot can take them.
-    let mut told = HashSet::new();
+    let mut known = Known::default();
     let mut phase = shared.phase.subscribe();
     loop {
         let now_phase = *phase.borrow_and_update();
         let mut pause = LOOK_AGAIN;
         match now_phase {
-            Phase::Open | Phase::Draining => match step(&shared, &mut attempts, &mut branches).await {
-                Ok(Step { state, decisions, all_done }) => {
+            Phase::Open | Phase::Draining => match step(&shared, &mut attempts, &mut known).await {
+                Ok(Step { state, decided, all_done }) => {
                     let stuck = scheduler::stuck(&state);
                     // What was decided may have made others ready, or sure to fail.
-                    let idle = attempts.is_empty() && decisions == 0 && state.live.len() == stuck.len();
-                    for (task, reason) in stuck {
-                        if told.insert(task) {
-                            let text = format!("the task stays in the queue: {reason}");
-                            shared.note(Some(task), None, EventBody::Warning { text }).await;
-                        }
-                    }
+                    let idle = attempts.is_empty() && decided.is_empty() && state.live.len() == stuck.len();
+                    tell_stuck(&shared, stuck.into_iter().filter(|(task, _)| !decided.contains(task))).await;
                     if now_phase == Phase::Draining && idle {
                         shared.close().await;
                         return;
@@ -85,6 +81,22 @@ pub(super) async fn supervise(shared: Arc<Shared>) {
     }
 }
 
+/// Says once of each task that no slot can take it, and to whoever waits for it.
+async fn tell_stuck(shared: &Shared, stuck: impl Iterator<Item = (TaskId, String)>) {
+    let now: HashMap<TaskId, String> = stuck.collect();
+    let before = std::mem::replace(&mut *shared.stuck(), now.clone());
+    let mut new: Vec<_> = now.into_iter().filter(|(task, _)| !before.contains_key(task)).collect();
+    if new.is_empty() {
+        return;
+    }
+    shared.announce_settled();
+    new.sort();
+    for (task, reason) in new {
+        let text = format!("the task stays in the queue: {reason}");
+        shared.note(Some(task), None, EventBody::Warning { text }).await;
+    }
+}
+
 fn until_next(shared: &Shared, state: &State) -> Duration {
     let Some(next) = scheduler::next_change(state) else { return LOOK_AGAIN };
     let left = next.duration_since(shared.now());
@@ -95,8 +107,8 @@ fn until_next(shared: &Shared, state: &State) -> Duration {
 struct Step {
     /// As it was before the decisions.
     state: State,
-    /// How many there were.
-    decisions: usize,
+    /// The tasks that they were about.
+    decided: HashSet<TaskId>,
     /// Whether all of them could be carried out.
     all_done: bool,
 }
@@ -105,12 +117,13 @@ struct Step {
 async fn step(
     shared: &Arc<Shared>,
     attempts: &mut JoinSet<()>,
-    branches: &mut HashMap<TaskId, Option<String>>,
+    known: &mut Known,
 ) -> Result<Step, StoreError> {
-    let state = read_state(shared, branches).await?;
+    let state = read_state(shared, known).await?;
     let plan = scheduler::plan(&state, shared.now());
-    let (decisions, mut all_done) = (plan.len(), true);
+    let (mut decided, mut all_done) = (HashSet::new(), true);
     for decision in plan {
+        decided.insert(decision.task());
         let at = shared.now();
         let outcome = match decision {
             Decision::Lease { task, slot } => lease(shared, attempts, &state, task, &slot).await,
@@ -133,7 +146,7 @@ async fn step(
             all_done = false;
         }
     }
-    Ok(Step { state, decisions, all_done })
+    Ok(Step { state, decided, all_done })
 }
 
 /// Takes a task back whose lease has ended.
@@ -158,30 +171,59 @@ async fn requeue(shared: &Shared, state: &State, task: TaskId) -> Result<(), Sto
     shared.apply(change).await.map(drop)
 }
 
-async fn read_state(
-    shared: &Shared,
-    known: &mut HashMap<TaskId, Option<String>>,
-) -> Result<State, StoreError> {
-    let live = shared.store.tasks(TaskFilter::live()).await?;
+/// What a round need not read again, since it does not change.
+#[derive(Debug, Default)]
+struct Known {
+    /// The branches of tasks that are followed, which are final.
+    branches: HashMap<TaskId, Option<String>>,
+    /// How the tasks ended that others depend on.
+    ended: HashMap<TaskId, TaskStatus>,
+}
+
+/// Every task that is not final, without its prompt: a queue of long ones would not fit into memory.
+async fn read_live(shared: &Shared) -> Result<Vec<Task>, StoreError> {
+    let mut page = TaskPage::new(PageStart::Oldest, TASKS_AT_ONCE);
+    page.statuses = TaskFilter::live().statuses;
+    let mut live: Vec<Task> = Vec::new();
+    loop {
+        let tasks = shared.store.task_page(page.clone()).await?;
+        let Some(last) = tasks.last() else { return Ok(live) };
+        page.start = PageStart::After(last.id);
+        live.extend(tasks.into_iter().map(|mut task| {
+            task.request.prompt = String::new();
+            task
+        }));
+    }
+}
+
+async fn read_state(shared: &Shared, known: &mut Known) -> Result<State, StoreError> {
+    let live = read_live(shared).await?;
     let mut dependencies: HashMap<TaskId, TaskStatus> =
         live.iter().map(|task| (task.id, task.status)).collect();
     for id in live.iter().flat_map(|task| &task.request.depends_on) {
-        if !dependencies.contains_key(id) {
-            dependencies.insert(*id, shared.store.task(*id).await?.status);
+        if dependencies.contains_key(id) {
+            continue;
         }
+        let status = match known.ended.get(id) {
+            Some(status) => *status,
+            None => shared.store.task(*id).await?.status,
+        };
+        dependencies.insert(*id, status);
     }
+    known.ended =
+        dependencies.iter().filter(|(_, status)| status.is_final()).map(|(id, s)| (*id, *s)).collect();
     // A task that is followed is final, so its branch is read once.
-    known.retain(|id, _| live.iter().any(|task| task.request.follow_up == Some(*id)));
+    known.branches.retain(|id, _| live.iter().any(|task| task.request.follow_up == Some(*id)));
     let mut branches = HashMap::new();
     for task in &live {
         let followed = match task.request.follow_up {
             None => None,
-            Some(earlier) => match known.get(&earlier) {
+            Some(earlier) => match known.branches.get(&earlier) {
                 Some(branch) => branch.clone(),
                 None => {
                     let branch =
                         shared.store.task(earlier).await?.workspace.map(|workspace| workspace.branch);
-                    known.insert(earlier, branch.clone());
+                    known.branches.insert(earlier, branch.clone());
                     branch
                 }
             },
@@ -190,9 +232,15 @@ async fn read_state(
             branches.insert(task.id, branch);
         }
     }
+    let at_work: Vec<TaskId> = shared.live().keys().copied().collect();
+    let mut leaving = Vec::new();
+    for id in at_work.into_iter().filter(|id| !live.iter().any(|task| task.id == *id)) {
+        leaving.extend(shared.store.task(id).await?.workspace.map(|workspace| workspace.branch));
+    }
     let slots = shared.store.slots().await?;
     Ok(State {
         live,
+        leaving,
         dependencies,
         branches,
         slots,
@@ -227,7 +275,7 @@ async fn lease(
 }
 
 struct Begin {
-    task: crate::model::Task,
+    task: Task,
     slot: SlotConfig,
     lease: crate::model::Lease,
     number: u32,

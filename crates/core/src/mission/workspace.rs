@@ -12,8 +12,19 @@ impl Attempt {
     /// Makes a new workspace, or that of the followed task again.
     pub(super) async fn create_workspace(&self) -> Result<WorkspaceRecord, String> {
         let workspaces = &self.shared.config.ports.workspaces;
-        if let Some(request) = self.resumed_workspace().await.map_err(|error| crate::error::chain(&error))? {
-            return workspaces.create(request).await.map_err(|error| crate::error::chain(&error));
+        if let Some(left) = self.followed_workspace().await.map_err(|error| crate::error::chain(&error))? {
+            let mut request = WorkspaceRequest::new(&left.name, &left.path, &left.branch);
+            request.base = Some(left.base.clone());
+            request.resume = true;
+            let made = match workspaces.create(request.clone()).await {
+                // Somebody stood in it when the followed task ended.
+                Err(error) if error.kind == WorkspacesErrorKind::Taken => {
+                    self.retire(&left).await.map_err(|error| crate::error::chain(&error))?;
+                    workspaces.create(request).await
+                }
+                made => made,
+            };
+            return made.map_err(|error| crate::error::chain(&error));
         }
         let mut number = self.number;
         loop {
@@ -27,14 +38,9 @@ impl Attempt {
     }
 
     /// The workspace of the task that this one follows.
-    async fn resumed_workspace(&self) -> Result<Option<WorkspaceRequest>, StoreError> {
+    async fn followed_workspace(&self) -> Result<Option<WorkspaceRecord>, StoreError> {
         let Some(earlier) = self.task.request.follow_up else { return Ok(None) };
-        let earlier = self.shared.store.task(earlier).await?;
-        let Some(workspace) = earlier.workspace else { return Ok(None) };
-        let mut request = WorkspaceRequest::new(workspace.name, workspace.path, workspace.branch);
-        request.base = Some(workspace.base);
-        request.resume = true;
-        Ok(Some(request))
+        Ok(self.shared.store.task(earlier).await?.workspace)
     }
 
     /// A workspace of its own, named after its issue or itself; a number above 1 goes into its names.

@@ -203,6 +203,12 @@ impl WorkspaceRecord {
     ) -> Self {
         Self { name: name.into(), path: path.into(), branch: branch.into(), base: base.into(), made_at: None }
     }
+
+    /// Whether the other one is the record of the same directory, and not of a later one that got the same name.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let made = self.made_at.zip(other.made_at);
+        self.name == other.name && made.is_none_or(|(one, another)| one == another)
+    }
 }
 
 /// What sort of failure ended a task's attempt, for a caller that must branch.

@@ -12,7 +12,7 @@ use crate::ports::BoxFuture;
 /// retired is kept and can be restored), and undoes what it began and could not finish, also after `kill -9` (see
 /// [`Workspaces::recover`]). A caller may not assume that two calls about different workspaces do not wait for each other.
 pub trait Workspaces: Debug + Send + Sync {
-    /// Makes a workspace.
+    /// Makes a workspace, and gives a record of it that says when.
     ///
     /// # Errors
     ///
@@ -38,7 +38,8 @@ pub trait Workspaces: Debug + Send + Sync {
         message: &'a str,
     ) -> BoxFuture<'a, Result<Option<Committed>, WorkspacesError>>;
 
-    /// Keeps what is not committed, then removes the directory. The branch stays. Retiring what is gone is no error.
+    /// Keeps what is not committed, then removes the directory. The branch stays. Retiring what is gone is no error, and
+    /// leaves a directory alone that was made later under the same name ([`WorkspaceRecord::made_at`]).
     ///
     /// # Errors
     ///

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::control::OwnerLock;
 use crate::error::Error;
-use crate::model::{Task, TaskStatus};
+use crate::model::{Task, TaskStatus, WorkspaceRecord};
 use crate::ports::{Change, Store, TaskFilter, Workspaces};
 use crate::project::Project;
 use crate::store::{OpenMode, SqliteStore};
@@ -84,7 +84,7 @@ async fn retire(
 ) -> Result<(), Error> {
     let tasks = store.tasks(TaskFilter::default()).await?;
     for workspace in workspaces.list().await? {
-        if !is_left_over(&workspace.name, &tasks) {
+        if !is_left_over(&workspace, &tasks) {
             continue;
         }
         let retired = workspaces.retire(&workspace).await?;
@@ -95,6 +95,6 @@ async fn retire(
 }
 
 /// Whether a workspace was made for a task. When no mission runs, no task is at work in it.
-pub(super) fn is_left_over(workspace: &str, tasks: &[Task]) -> bool {
-    tasks.iter().any(|task| task.workspace.as_ref().is_some_and(|record| record.name == workspace))
+pub(super) fn is_left_over(workspace: &WorkspaceRecord, tasks: &[Task]) -> bool {
+    tasks.iter().any(|task| task.workspace.as_ref().is_some_and(|record| record.is_same(workspace)))
 }

@@ -21,6 +21,15 @@ pub(super) async fn one_winner(subject: Subject) {
     for error in outcomes.into_iter().filter_map(Result::err) {
         assert_eq!(error.kind, StoreErrorKind::Conflict, "the losers of a race must get a conflict: {error}");
     }
+    // C10: two who take the slot of that lease at once.
+    let held = subject.task(task).await.lease.expect("one lease has won").slot;
+    let occupy = || Change::OccupySlot { slot: held.clone(), task, at: at(11) };
+    let outcomes = at_once(&subject, (0..CALLERS).map(|_| occupy())).await;
+    let won = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+    assert_eq!(won, 1, "exactly one of many who take a slot at once must get it");
+    for error in outcomes.into_iter().filter_map(Result::err) {
+        assert_eq!(error.kind, StoreErrorKind::Conflict, "the losers of a race must get a conflict: {error}");
+    }
     let status = [TaskStatus::Cancelled, TaskStatus::Failed];
     let ends = (0..CALLERS).map(|number| end(task, status[number % 2]));
     let ended = at_once(&subject, ends).await.into_iter().filter(Result::is_ok).count();

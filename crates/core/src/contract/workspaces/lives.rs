@@ -49,6 +49,26 @@ pub(super) async fn create_commit_retire(place: Place) {
     assert!(two.path.is_dir(), "the end of one workspace must leave the others alone");
 }
 
+pub(super) async fn a_later_one_of_the_same_name_is_another(place: Place) {
+    let request = |branch: &str| WorkspaceRequest::new("name", place.base.join("name"), branch);
+    let first = place.create_as(request("work/first")).await;
+    place.retire(&first).await;
+    // What is too short to tell two moments apart is no clock for this.
+    sleep(Duration::from_millis(20)).await;
+    let second = place.create_as(request("work/second")).await;
+    write(&second.path, "mine.txt", "mine\n");
+    let again = place.workspaces.retire(&first).await;
+    again.unwrap_or_else(|error| panic!("retiring what is gone must be no error: {error}"));
+    assert_eq!(place.names().await, ["name"], "a record of what is gone must not retire what came later");
+    assert_eq!(
+        read(&second.path, "mine.txt").as_deref(),
+        Some("mine\n"),
+        "another's work must be left alone"
+    );
+    place.retire(&second).await;
+    assert!(place.names().await.is_empty(), "its own record must retire it");
+}
+
 pub(super) async fn uncommitted_work_is_kept(place: Place) {
     for (name, file, text) in
         [("changed", "README.md", "other\n"), ("untracked", "new.txt", "new\n"), ("deleted", "README.md", "")]

@@ -136,6 +136,7 @@ enum Fault {
     LosesWork,
     ForgetsTheBase,
     RefusesTwice,
+    KnowsNamesOnly,
 }
 
 impl Workspaces for Careless {
@@ -163,7 +164,11 @@ impl Workspaces for Careless {
     ) -> BoxFuture<'a, Result<Retired, WorkspacesError>> {
         Box::pin(async move {
             let there = workspace.path.exists();
-            let retired = self.git.retire(workspace).await?;
+            let mut workspace = workspace.clone();
+            if matches!(self.fault, Fault::KnowsNamesOnly) {
+                workspace.made_at = None;
+            }
+            let retired = self.git.retire(&workspace).await?;
             match self.fault {
                 Fault::LosesWork => Ok(Retired::default()),
                 Fault::RefusesTwice if !there => {
@@ -202,6 +207,7 @@ async fn careless_workspaces() {
         (Fault::LosesWork, "work that is not committed must be kept"),
         (Fault::ForgetsTheBase, "a workspace must know where its branch began"),
         (Fault::RefusesTwice, "retiring what is gone must be no error"),
+        (Fault::KnowsNamesOnly, "a record of what is gone must not retire what came later"),
     ] {
         let suite = contract::workspaces::check(move || {
             Box::pin(async move { place(|git| Arc::new(Careless { git, fault })) })

@@ -5,10 +5,13 @@ use std::str::FromStr;
 
 use crate::error::Error;
 use crate::ids::{ApprovalId, MessageId, TaskId};
+use crate::ports::{PageStart, Store, TaskPage};
 
 /// How many candidates an error names, and how much of each one's title.
 const MAX_NAMED: usize = 8;
 const MAX_TITLE_BYTES: usize = 60;
+/// How many tasks are held whole at once.
+const TASKS_AT_ONCE: usize = 64;
 
 /// An id that people shorten.
 pub trait ShortId: Copy + Eq + Display + FromStr {
@@ -63,6 +66,21 @@ pub fn find<'a, I: ShortId>(
             )))
         }
     }
+}
+
+/// Finds the task that `text` names among all that a store has, without holding them.
+pub(crate) async fn find_task(store: &dyn Store, text: &str) -> Result<TaskId, Error> {
+    let mut titles: Vec<(TaskId, String)> = Vec::new();
+    let mut page = TaskPage::new(PageStart::Oldest, TASKS_AT_ONCE);
+    loop {
+        let tasks = store.task_page(page.clone()).await?;
+        let Some(last) = tasks.last() else { break };
+        page.start = PageStart::After(last.id);
+        titles.extend(tasks.iter().map(|task| {
+            (task.id, missiond_process::text::truncate(&task.request.prompt, MAX_TITLE_BYTES).to_owned())
+        }));
+    }
+    find("task", text, titles.iter().map(|(id, title)| (*id, title.as_str())))
 }
 
 fn name<I: ShortId>(id: &I, title: &str) -> String {

@@ -93,13 +93,15 @@ impl Repository {
             }
         }
         let base = self.base_commit(request)?;
-        let stored = {
+        let (stored, placed) = {
+            // In one go: what was found to be free stays so, as far as this crate is concerned.
             let _lock = self.lock("create a workspace")?;
             let stored = self.choose(request, base)?;
             stored.store(self)?;
-            stored
+            let placed = self.place_worktree(&stored);
+            (stored, placed)
         };
-        match self.build(&stored) {
+        match placed.and_then(|()| self.fill_worktree(&stored)) {
             Ok(workspace) => Ok(Created { workspace, hooks_not_run: self.checkout_hooks()? }),
             Err(error) => {
                 if let Err(left) = self.undo_creation(&stored) {
@@ -114,9 +116,11 @@ impl Repository {
     pub(super) fn undo_creation(&self, stored: &Stored) -> Result<()> {
         let admin_dir = stored.admin_dir(self);
         let _lock = self.lock("undo a workspace")?;
-        if belongs_to(&stored.path, &admin_dir) {
-            // In one step, so that no half-deleted directory without its `.git` file stays there.
-            fs::rename(&stored.path, stored.temporary()).map_err(Error::io("rename", &stored.path))?;
+        for place in [&stored.path, &stored.misplaced()] {
+            if belongs_to(place, &admin_dir) {
+                // In one step, so that no half-deleted directory without its `.git` file stays there.
+                fs::rename(place, stored.temporary()).map_err(Error::io("rename", place))?;
+            }
         }
         super::remove::delete_tree(&stored.temporary())?;
         self.delete_admin_dir(stored)?;
@@ -177,55 +181,60 @@ impl Repository {
         })
     }
 
-    /// Does what the stored record announces.
-    fn build(&self, stored: &Stored) -> Result<Workspace> {
-        {
-            let _lock = self.lock("create a workspace")?;
-            if let Some(parent) = stored.path.parent() {
-                fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
-            }
-            if stored.owns_branch {
-                let zero = stored.base.zero_like();
-                self.update_ref(
-                    self.root(),
-                    &stored.branch.full(),
-                    stored.base.as_str(),
-                    &zero,
-                    &stored.branch_mark(),
-                )
-                .map_err(|error| match error {
-                    Error::RefMoved { .. } => Error::BranchTaken {
-                        branch: stored.branch.to_string(),
-                        existing: stored.branch.to_string(),
-                    },
-                    other => other,
-                })?;
-            }
-            // First under a name that is unique for all time, since git derives the id of the administrative
-            // directory from it: so a half-made one can be told from anybody else's.
-            let temporary = stored.temporary();
-            self.git
-                .write(self.root(), "worktree")
-                .args(["add", "--quiet", "--no-checkout", "--"])
-                .arg(&temporary)
-                .arg(stored.branch.as_str())
-                .bytes()?;
-            if !belongs_to(&temporary, &stored.admin_dir(self)) {
-                return Err(Error::UnexpectedOutput {
-                    command: "worktree".to_owned(),
-                    detail: format!(
-                        "the worktree's administrative directory isn't {:?}",
-                        stored.admin_dir(self)
-                    ),
-                });
-            }
-            self.git
-                .write(self.root(), "worktree")
-                .args(["move", "--"])
-                .args([&temporary, &stored.path])
-                .bytes()?;
+    /// Makes the branch and the worktree that the stored record announces, without files. The lock is held.
+    fn place_worktree(&self, stored: &Stored) -> Result<()> {
+        if let Some(parent) = stored.path.parent() {
+            fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
         }
-        // Outside the lock: it takes the time, and touches nothing that others share.
+        if stored.owns_branch {
+            let zero = stored.base.zero_like();
+            self.update_ref(
+                self.root(),
+                &stored.branch.full(),
+                stored.base.as_str(),
+                &zero,
+                &stored.branch_mark(),
+            )
+            .map_err(|error| match error {
+                Error::RefMoved { .. } => Error::BranchTaken {
+                    branch: stored.branch.to_string(),
+                    existing: stored.branch.to_string(),
+                },
+                other => other,
+            })?;
+        }
+        // First under a name that is unique for all time, since git derives the id of the administrative
+        // directory from it: so a half-made one can be told from anybody else's.
+        let temporary = stored.temporary();
+        let admin_dir = stored.admin_dir(self);
+        self.git
+            .write(self.root(), "worktree")
+            .args(["add", "--quiet", "--no-checkout", "--"])
+            .arg(&temporary)
+            .arg(stored.branch.as_str())
+            .bytes()?;
+        if !belongs_to(&temporary, &admin_dir) {
+            return Err(Error::UnexpectedOutput {
+                command: "worktree".to_owned(),
+                detail: format!("the worktree's administrative directory isn't {admin_dir:?}"),
+            });
+        }
+        let taken = || Error::PathTaken { path: stored.path.clone() };
+        if fs::symlink_metadata(&stored.path).is_ok() {
+            return Err(taken());
+        }
+        self.git
+            .write(self.root(), "worktree")
+            .args(["move", "--"])
+            .args([&temporary, &stored.path])
+            .bytes()?;
+        // Others don't know the lock, and git moves into a directory that is there: what stands at the path then is
+        // theirs.
+        if belongs_to(&stored.path, &admin_dir) { Ok(()) } else { Err(taken()) }
+    }
+
+    /// Checks the files out. The lock isn't held: it takes the time, and touches nothing that others share.
+    fn fill_worktree(&self, stored: &Stored) -> Result<Workspace> {
         self.git
             .write(&stored.path, "reset")
             .args(["--hard", "--quiet", "--no-recurse-submodules"])
@@ -279,9 +288,13 @@ impl Repository {
         if fs::symlink_metadata(Stored::file(self, name)).is_ok() {
             return Ok(Some(Error::NameTaken { name: name.to_string() }));
         }
+        // One that is being made has no directory yet, one that is being removed may need its place again.
+        let promised = Stored::load_all(self)?
+            .iter()
+            .any(|(_, stored)| stored.as_ref().is_ok_and(|stored| stored.path == path));
         // Git may have a worktree registered there whose directory is gone.
         let registered = self.worktrees()?.iter().any(|worktree| worktree.path == path);
-        if registered || fs::symlink_metadata(path).is_ok() {
+        if promised || registered || fs::symlink_metadata(path).is_ok() {
             return Ok(Some(Error::PathTaken { path: path.to_owned() }));
         }
         if rule == BranchRule::Existing {
@@ -370,6 +383,11 @@ impl Stored {
     /// Whether the process that was making or removing it has ended.
     pub(super) fn is_abandoned(&self) -> bool {
         self.stage != Stage::Ready && !self.owner.is_alive()
+    }
+
+    /// Where git puts the worktree if somebody makes a directory at its path at the last moment.
+    fn misplaced(&self) -> PathBuf {
+        self.path.join(&self.id)
     }
 
     /// Removes the directories made above the workspace while they are empty.

@@ -326,3 +326,53 @@ fn a_failing_checkout_rolls_everything_back() {
     scene.git(&["config", "filter.broken.smudge", "cat"]);
     repo.create(&at).unwrap();
 }
+
+#[test]
+fn g1_a_worktree_that_a_person_makes_at_the_path_meanwhile_keeps_its_changes() {
+    // Right before each of the commands that make the workspace.
+    for moment in ["update-ref", "worktree add", "worktree move", "reset"] {
+        let scene = Scene::new();
+        let path = scene.base.join("one");
+        let theirs =
+            "git worktree add -q -b theirs ../one && echo precious >../one/README.md && echo new >../one/new";
+        let script = format!(
+            "#!/bin/sh\ncase \"$*\" in *\"{moment}\"*) [ -e '{}' ] || \
+                (cd '{}' && unset GIT_DIR GIT_COMMON_DIR GIT_WORK_TREE && {theirs}) ;; esac\nexec git \"$@\"\n",
+            path.display(),
+            scene.root.display()
+        );
+        let program = scene.base.join("tools/git");
+        write_program(&program, &script);
+        let mut settings = settings();
+        settings.git = program;
+        let repo = Repository::discover_with(&scene.root, settings).unwrap();
+        let result = repo.create(&request("one"));
+        if moment == "reset" {
+            // The workspace stands there by then, so that nobody else can take the place.
+            result.unwrap();
+            continue;
+        }
+        let error = result.unwrap_err();
+        assert!(matches!(&error, Error::PathTaken { path: taken } if *taken == path), "{moment}: {error}");
+        assert_eq!(git(&path, &["status", "--porcelain"]), " M README.md\n?? new", "{moment}");
+        assert_eq!(fs::read(path.join("README.md")).unwrap(), b"precious\n", "{moment}");
+        assert_eq!(scene.branches(), ["main", "theirs"], "{moment}");
+        assert_eq!(scene.neighbours(), ["one", "tools"], "{moment}");
+        assert!(repo.list().unwrap().is_empty() && repo.recover().unwrap().done.is_empty());
+        scene.assert_healthy();
+    }
+}
+
+#[test]
+fn a_path_promised_to_a_workspace_is_taken_before_its_directory_is_there() {
+    let scene = Scene::new();
+    let repo = scene.open();
+    let path = create(&repo, "one").path;
+    // As it is between the record and the first command, and no git knows a worktree there.
+    scene.git(&["worktree", "remove", "../one"]);
+    assert!(!path.exists());
+    let error = repo.create(&WorkspaceRequest::new(name("two"), branch("two"), &path)).unwrap_err();
+    assert!(matches!(&error, Error::PathTaken { path: taken } if *taken == path), "{error}");
+    let second = WorkspaceRequest::new(name("two"), branch("two"), &path).rule(BranchRule::NewNumbered);
+    assert_eq!(repo.create(&second).unwrap().workspace.path, scene.base.join("one-2"));
+}

@@ -93,6 +93,8 @@ impl Repository {
             }
         }
         let base = self.base_commit(request)?;
+        // Before anything is made: once the workspace is ready nothing may fail any more.
+        let hooks_not_run = self.checkout_hooks()?;
         let (stored, placed) = {
             // In one go: what was found to be free stays so, as far as this crate is concerned.
             let _lock = self.lock("create a workspace")?;
@@ -102,7 +104,7 @@ impl Repository {
             (stored, placed)
         };
         match placed.and_then(|()| self.fill_worktree(&stored)) {
-            Ok(workspace) => Ok(Created { workspace, hooks_not_run: self.checkout_hooks()? }),
+            Ok(workspace) => Ok(Created { workspace, hooks_not_run }),
             Err(error) => {
                 if let Err(left) = self.undo_creation(&stored) {
                     tracing::warn!(name = %stored.name, error = %left, "a half-made workspace is left for recovery");

@@ -376,3 +376,21 @@ fn a_path_promised_to_a_workspace_is_taken_before_its_directory_is_there() {
     let second = WorkspaceRequest::new(name("two"), branch("two"), &path).rule(BranchRule::NewNumbered);
     assert_eq!(repo.create(&second).unwrap().workspace.path, scene.base.join("one-2"));
 }
+
+#[test]
+fn a_creation_that_fails_leaves_no_workspace_that_is_ready() {
+    let scene = Scene::new();
+    let repo = scene.open();
+    // The last thing asked for is which hook wasn't run.
+    let program = scene.base.join("tools/git");
+    let script = "#!/bin/sh\ncase \"$*\" in *core.hooksPath) exec yes ;; esac\nexec git \"$@\"\n";
+    write_program(&program, script);
+    let mut settings = settings();
+    settings.git = program;
+    settings.max_output = 1 << 20;
+    let failing = Repository::discover_with(&scene.root, settings).unwrap();
+    assert!(matches!(failing.create(&request("one")).unwrap_err(), Error::OutputTooLarge { .. }));
+    assert!(repo.list().unwrap().is_empty());
+    assert_eq!((scene.worktree_count(), scene.branches().len()), (1, 1));
+    create(&repo, "one");
+}

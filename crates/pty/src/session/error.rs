@@ -45,6 +45,15 @@ pub enum SessionError {
         /// The limit in bytes.
         limit: usize,
     },
+    /// The program didn't read its input in time. What it hadn't been given by then is taken back; what it had may
+    /// still be read.
+    #[error(
+        "the program on the terminal has not read its input for {within:?}: it may hang, and can be killed"
+    )]
+    NotTaken {
+        /// How long was waited.
+        within: Duration,
+    },
     /// The system refused the new size.
     #[error("the terminal's size could not be changed")]
     Resize(#[source] Box<dyn std::error::Error + Send + Sync>),

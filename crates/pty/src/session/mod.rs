@@ -17,6 +17,7 @@ use tokio::time::Instant;
 pub use error::{SessionError, SpawnError, WaitError};
 pub use event::{Event, EventKind, ExitCause, ExitReport, Subscription};
 
+use input::Withdrawable;
 use shared::Shared;
 
 pub(crate) use shared::Changes;
@@ -104,6 +105,18 @@ impl PtySession {
     pub async fn write_all(&self, bytes: &[u8]) -> Result<(), SessionError> {
         let until = self.shared.input.push(bytes)?;
         self.shared.input.written(until).await
+    }
+
+    /// Like `write_all`, but for at most `within`. Whatever ends the wait, what the terminal hasn't been given by then
+    /// is taken back; `ending` follows if a part has.
+    pub(crate) async fn write_within(
+        &self,
+        bytes: &[u8],
+        ending: &[u8],
+        within: Duration,
+    ) -> Result<(), SessionError> {
+        let input = Withdrawable::push(&self.shared.input, bytes, ending)?;
+        tokio::time::timeout(within, input.written()).await.unwrap_or(Err(SessionError::NotTaken { within }))
     }
 
     /// Changes the size of the terminal; the program is told by SIGWINCH.

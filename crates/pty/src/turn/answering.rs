@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use super::error::Missed;
 use super::{Agent, AnswerError, InterruptError};
-use crate::{Dialog, DialogId, Observation, Status};
+use crate::{Dialog, DialogId, Observation, SessionError, Status};
 
 const ENTER: &[u8] = b"\r";
 const ESCAPE: &[u8] = b"\x1b";
@@ -49,9 +49,8 @@ impl Agent {
 
     async fn type_answer(&self, id: DialogId, choice: Choice) -> Result<(), AnswerError> {
         let dialog = self.expect_dialog(id)?;
-        let session = &self.inner.session;
         match choice {
-            Choice::Cancel => session.write_all(ESCAPE).await.map_err(AnswerError::Session)?,
+            Choice::Cancel => self.press(ESCAPE).await.map_err(AnswerError::Session)?,
             Choice::Option(wanted) => {
                 let option = dialog.options.get(wanted).ok_or(AnswerError::NoSuchOption {
                     number: wanted.saturating_add(1),
@@ -62,7 +61,7 @@ impl Agent {
                     "enter" => {}
                     _ => self.highlight(id, wanted, &option.label).await?,
                 }
-                session.write_all(ENTER).await.map_err(AnswerError::Session)?;
+                self.press(ENTER).await.map_err(AnswerError::Session)?;
             }
         }
         let gone = |seen: &Observation| match &seen.dialog {
@@ -82,11 +81,12 @@ impl Agent {
     ///
     /// # Errors
     ///
-    /// The agent goes on, or has ended.
+    /// The agent goes on, or has ended, or doesn't read its input: then [`PtySession::kill`](crate::PtySession::kill)
+    /// is left.
     ///
     /// # Cancel safety
     ///
-    /// Once polled to its first wait, Escape is pressed; nothing else is lost by dropping the future.
+    /// If the future is dropped, Escape may have been pressed, and nothing else is lost.
     pub async fn interrupt(&self) -> Result<Interrupted, InterruptError> {
         // What is being typed must not go on after this, and it must not be waited for either.
         self.inner.stop_typing.send_replace(());
@@ -99,7 +99,7 @@ impl Agent {
                 _ => {}
             }
             self.inner.interrupts.fetch_add(1, Ordering::Relaxed);
-            self.inner.session.write_all(ESCAPE).await.map_err(InterruptError::Session)?;
+            self.press(ESCAPE).await.map_err(InterruptError::Session)?;
             let idle = |seen: &Observation| matches!(seen.status, Status::Idle { .. }).then_some(());
             match self.wait_for(self.inner.options.key, idle).await.map_err(Missed::from) {
                 Ok(()) => return Ok(Interrupted::Stopped),
@@ -114,6 +114,11 @@ impl Agent {
             Some(exit) => Err(InterruptError::Exited(exit)),
             None => Err(InterruptError::StillBusy { status }),
         }
+    }
+
+    /// Gives a key to the terminal, within the time that a key has.
+    async fn press(&self, key: &[u8]) -> Result<(), SessionError> {
+        self.inner.session.write_within(key, b"", self.inner.options.key).await
     }
 
     /// The dialog on the screen, if it is `id`.
@@ -148,7 +153,7 @@ impl Agent {
                 (false, false) => b"\x1b[A",
                 (false, true) => b"\x1bOA",
             };
-            self.inner.session.write_all(key).await.map_err(AnswerError::Session)?;
+            self.press(key).await.map_err(AnswerError::Session)?;
             let moved = |seen: &Observation| match &seen.dialog {
                 Some(dialog) if dialog.id == id => (dialog.highlighted() != Some(at)).then_some(()),
                 _ => Some(()),

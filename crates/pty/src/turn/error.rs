@@ -54,6 +54,18 @@ pub enum SubmitError {
         /// What stands in the box instead.
         found: Option<String>,
     },
+    /// Something else took the place of the prompt that had been pasted, so Enter was not pressed. The prompt may
+    /// still be in the box.
+    #[error(
+        "the prompt was pasted, but the agent is {status} now and doesn't wait with it, so Enter was not pressed{}",
+        about(dialog.as_deref())
+    )]
+    Replaced {
+        /// What the agent is doing.
+        status: Status,
+        /// The dialog on its screen, if there is one.
+        dialog: Option<Box<Dialog>>,
+    },
     /// Enter didn't submit it. The prompt still stands in the box.
     #[error(
         "the prompt stands in the agent's prompt box, but Enter was pressed {attempts} times and did not submit it"
@@ -138,6 +150,12 @@ pub enum InterruptError {
     /// The terminal didn't take the input.
     #[error("the interrupt could not be written")]
     Session(#[source] SessionError),
+}
+
+fn about(dialog: Option<&Dialog>) -> String {
+    let answer_first =
+        |dialog: &Dialog| format!(": answer its {} dialog first ({})", dialog.kind, dialog.question);
+    dialog.map_or_else(|| ": look at its screen".to_owned(), answer_first)
 }
 
 /// What a wait inside an operation came to, if it wasn't what was waited for.

@@ -10,6 +10,8 @@ use crate::{Observation, Status};
 
 /// Longer prompts belong in a file.
 const MAX_PROMPT: usize = 1024 * 1024;
+const PASTE_BEGIN: &str = "\x1b[200~";
+const PASTE_END: &str = "\x1b[201~";
 /// Agents take an Enter that follows sooner for a part of the paste.
 const MIN_SETTLE: Duration = Duration::from_millis(50);
 /// How much of an echoed draft is compared: the box may cut what it shows.
@@ -36,12 +38,13 @@ impl Agent {
     /// # Errors
     ///
     /// The agent isn't idle, shows a dialog or has a draft in its box: then nothing was typed. Or the prompt didn't
-    /// appear, or Enter didn't submit it; then it may be left in the box.
+    /// appear, or something else has taken its place so that Enter would mean something else, or Enter didn't submit
+    /// it; then it may be left in the box.
     ///
     /// # Cancel safety
     ///
-    /// Not cancel safe in the sense that a prompt may be left in the box, pasted and not submitted. Nothing is typed
-    /// after the drop, except what was queued already.
+    /// Not cancel safe in the sense that a prompt may be left in the box, pasted in part or not submitted. Nothing is
+    /// typed after the drop, except for the end of a paste that had begun.
     pub async fn submit(&self, text: &str) -> Result<Turn, SubmitError> {
         let (text, stripped) = clean(text);
         if text.trim().is_empty() {
@@ -64,38 +67,55 @@ impl Agent {
         ready(&self.inner.profile.observe(&before), before.exit.as_ref())?;
         let pasted = before.modes.bracketed_paste;
         let bytes = match pasted {
-            true => format!("\x1b[200~{text}\x1b[201~"),
+            true => format!("{PASTE_BEGIN}{text}{PASTE_END}"),
             false if text.contains('\n') => return Err(SubmitError::NoBracketedPaste),
             false => text.clone(),
         };
         let interrupts = self.inner.interrupts.load(Ordering::Relaxed);
-        match tokio::time::timeout(options.echo, session.write_all(bytes.as_bytes())).await {
-            Ok(written) => written.map_err(SubmitError::Session)?,
-            Err(_) => return Err(SubmitError::NoEcho { found: self.observe().draft }),
-        }
-        let echo = self.wait_for(options.echo, |seen| {
-            let draft = seen.draft.as_deref()?;
-            (is_pasted(&self.inner.profile, draft) || echoes(draft, &text, !pasted)).then(|| draft.to_owned())
-        });
+        // An agent that hangs gets no more of it: the keys that are pressed next must come next, and after the paste.
+        let ending = if pasted { PASTE_END } else { "" };
+        let written = session.write_within(bytes.as_bytes(), ending.as_bytes(), options.echo);
+        written.await.map_err(SubmitError::Session)?;
+        let is_echo = |draft: &str| is_pasted(&self.inner.profile, draft) || echoes(draft, &text, !pasted);
+        let echo = self.wait_for(options.echo, |seen| seen.draft.clone().filter(|draft| is_echo(draft)));
         let draft = match echo.await.map_err(Missed::from) {
             Ok(draft) => draft,
             Err(Missed::Exited(exit)) => return Err(SubmitError::Exited(exit)),
             Err(Missed::TimedOut) => return Err(SubmitError::NoEcho { found: self.observe().draft }),
         };
-        tokio::time::sleep(options.settle.max(MIN_SETTLE)).await;
-        let attempts = self.press_enter(&draft).await?;
+        // A dialog that comes now stays until somebody answers it.
+        let dialog = |seen: &Observation| seen.dialog.is_some().then_some(());
+        match self.wait_for(options.settle.max(MIN_SETTLE), dialog).await.map_err(Missed::from) {
+            Err(Missed::TimedOut) => {}
+            Ok(()) => return Err(replaced(&self.observe())),
+            Err(Missed::Exited(exit)) => return Err(SubmitError::Exited(exit)),
+        }
+        let attempts = self.press_enter(&draft, is_echo).await?;
         Ok(Turn::new(self.clone(), Receipt { pasted, stripped, attempts }, interrupts))
     }
 
     /// Presses Enter until the draft is gone from the box; how often that was.
-    async fn press_enter(&self, draft: &str) -> Result<u32, SubmitError> {
+    ///
+    /// It is only pressed while an idle agent shows the draft: in a dialog it would choose an option.
+    async fn press_enter(&self, draft: &str, is_echo: impl Fn(&str) -> bool) -> Result<u32, SubmitError> {
         let options = &self.inner.options;
-        let session = &self.inner.session;
+        // The box may be drawn anew at this moment, and what it shows of a paste may have become more, or a name for it.
+        let there = |seen: &Observation| {
+            let waits = matches!(seen.status, Status::Idle { draft: true }) && seen.view.is_none();
+            let now = seen.draft.clone().filter(|now| waits && (now.starts_with(draft) || is_echo(now)));
+            now.map(Ok).or_else(|| seen.dialog.is_some().then(|| Err(replaced(seen))))
+        };
+        let mut draft = match self.wait_for(options.submit, there).await.map_err(Missed::from) {
+            Ok(there) => there?,
+            Err(Missed::Exited(exit)) => return Err(SubmitError::Exited(exit)),
+            Err(Missed::TimedOut) => return Err(replaced(&self.observe())),
+        };
         for attempt in 1..=options.submit_attempts.max(1) {
-            session.write_all(b"\r").await.map_err(SubmitError::Session)?;
+            let enter = self.inner.session.write_within(b"\r", b"", options.submit);
+            enter.await.map_err(SubmitError::Session)?;
             let gone = |seen: &Observation| match seen.status {
                 Status::Busy(_) | Status::Confirming => Some(()),
-                Status::Idle { .. } => (!still_there(seen, draft)).then_some(()),
+                Status::Idle { .. } => still_there(seen, &draft).is_none().then_some(()),
                 _ => None,
             };
             match self.wait_for(options.submit, gone).await.map_err(Missed::from) {
@@ -103,14 +123,19 @@ impl Agent {
                 Err(Missed::Exited(exit)) => return Err(SubmitError::Exited(exit)),
                 Err(Missed::TimedOut) => {}
             }
-            // Enter is only repeated while the draft is seen in the box: in a dialog it would be an answer. A screen
-            // that nothing explains has taken the prompt; the turn will tell about it.
-            if !still_there(&self.observe(), draft) {
-                return Ok(attempt);
+            // A screen that nothing explains has taken the prompt; the turn will tell about it.
+            let seen = self.observe();
+            match still_there(&seen, &draft) {
+                Some(now) if matches!(seen.status, Status::Idle { .. }) => draft = now,
+                _ => return Ok(attempt),
             }
         }
         Err(SubmitError::NotSubmitted { attempts: options.submit_attempts.max(1) })
     }
+}
+
+fn replaced(seen: &Observation) -> SubmitError {
+    SubmitError::Replaced { status: seen.status, dialog: seen.dialog.clone().map(Box::new) }
 }
 
 fn ready(seen: &Observation, exit: Option<&crate::ExitReport>) -> Result<(), SubmitError> {
@@ -130,10 +155,10 @@ fn ready(seen: &Observation, exit: Option<&crate::ExitReport>) -> Result<(), Sub
     }
 }
 
-/// Whether the draft is still in the box. An agent's completion (of a file name, say) may have taken an Enter to add to
+/// The draft, if it is still in the box. An agent's completion (of a file name, say) may have taken an Enter to add to
 /// it; anything else that stands there now is somebody's next draft.
-fn still_there(seen: &Observation, draft: &str) -> bool {
-    seen.draft.as_deref().is_some_and(|now| now.starts_with(draft))
+fn still_there(seen: &Observation, draft: &str) -> Option<String> {
+    seen.draft.clone().filter(|now| now.starts_with(draft))
 }
 
 /// Takes control characters out, escape sequences with them losing their meaning; how many those were.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use missiond_pty::{
-    Agent, AnswerError, Choice, EndReason, Exit, InterruptError, Interrupted, Profile, PtySession, Size,
-    SpawnSpec, Status, SubmitError, Turn, TurnOptions, TurnOutcome, TurnStep,
+    Agent, AnswerError, Choice, EndReason, Exit, InterruptError, Interrupted, Profile, PtySession,
+    SessionError, Size, Snapshot, SpawnSpec, Status, SubmitError, Turn, TurnOptions, TurnOutcome, TurnStep,
 };
 
 use crate::session::LONG;
@@ -228,6 +228,85 @@ async fn p9_an_interrupt_does_not_wait_for_a_send() {
     let sent = tokio::time::timeout(quick, sending).await.unwrap().unwrap();
     assert!(matches!(sent, Err(SubmitError::Interrupted)), "{sent:?}");
     assert_eq!(agent.observe().draft.as_deref(), Some("hello"));
+}
+
+#[tokio::test]
+async fn p3_enter_is_not_pressed_into_a_dialog_that_took_the_prompts_place() {
+    let mut slow = options();
+    slow.settle = LONG;
+    let agent = start_with(&[], slow).await;
+    let sending = tokio::spawn({
+        let agent = agent.clone();
+        async move { agent.submit("hello").await.map(drop) }
+    });
+    agent.wait_for(LONG, |seen| seen.draft.is_some().then_some(())).await.unwrap();
+    agent.session().write(b"\x07").unwrap();
+    let error = tokio::time::timeout(LONG / 2, sending).await.unwrap().unwrap().unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the prompt was pasted, but the agent is confirming now and doesn't wait with it, so Enter was not pressed: \
+         answer its rate-limit dialog first (What do you want to do?)"
+    );
+    let SubmitError::Replaced { dialog: Some(dialog), status: Status::Confirming } = error else { panic!() };
+    agent.answer(dialog.id, Choice::Cancel).await.unwrap();
+    assert_eq!(agent.observe().draft.as_deref(), Some("hello"));
+    assert!(!agent.session().snapshot().text().contains("waits for the limit"));
+}
+
+/// An agent whose program is a script that shows what Claude Code would, on 80 columns.
+fn scripted(script: &str, options: TurnOptions) -> Agent {
+    let script = format!("stty raw -echo; rule=$(printf '─%.0s' {{1..80}}); {script}");
+    let mut spec = SpawnSpec::new("/bin/bash", "/").args(["-c", &script]);
+    spec.env.set("PATH", "/usr/local/bin:/usr/bin:/bin").set("LC_ALL", "C.UTF-8");
+    let session = PtySession::spawn(spec, Size::new(80, 30).unwrap()).unwrap();
+    Agent::new(Arc::new(session), Profile::claude(), options)
+}
+
+#[tokio::test]
+async fn p9_a_prompt_that_nobody_reads_is_taken_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let fifo = folder.path().join("go on");
+    let made = std::process::Command::new("mkfifo").arg(&fifo).status().unwrap();
+    assert!(made.success());
+    let script = format!(
+        "printf '\\e[?2004h%s\\r\\n❯ \\r\\n%s\\r\\n' $rule $rule; read go < '{}'
+         IFS= read -rd '~' begin; IFS= read -rd '~' text; IFS= read -rn1 key
+         printf '\\e[2J\\e[H%s %q %q' ${{#text}} \"${{text: -5}}\" \"$key\"; read rest",
+        fifo.display()
+    );
+    let mut hasty = options();
+    hasty.echo = Duration::from_millis(300);
+    let agent = scripted(&script, hasty);
+    agent.wait_for(LONG, |seen| matches!(seen.status, Status::Idle { .. }).then_some(())).await.unwrap();
+    let prompt = "x".repeat(512 * 1024);
+    let error = tokio::time::timeout(LONG, agent.submit(&prompt)).await.unwrap().unwrap_err();
+    assert!(matches!(error, SubmitError::Session(SessionError::NotTaken { .. })), "{error}");
+
+    // The key comes right behind what had been given to the terminal, and not into the paste.
+    agent.session().write(b"\x1b").unwrap();
+    tokio::task::spawn_blocking(move || std::fs::write(fifo, "\n")).await.unwrap().unwrap();
+    let told = |screen: &Snapshot| screen.text().strip_suffix(r" $'\E[201' $'\E'").map(str::to_owned);
+    let length = agent.session().wait_for(LONG, told).await.unwrap();
+    assert!(length.parse::<usize>().unwrap() < prompt.len() / 2, "{length}");
+}
+
+#[tokio::test]
+async fn c7_keys_that_nobody_reads_are_not_waited_for() {
+    let mut hasty = options();
+    hasty.key = Duration::from_millis(200);
+    let dialog =
+        "printf '%s\\r\\n Bash command\\r\\n\\r\\n   ls\\r\\n\\r\\n Do you want to proceed?\\r\\n' $rule
+        printf ' ❯ 1. Yes\\r\\n   2. No\\r\\n\\r\\n Esc to cancel'; sleep 1000";
+    let agent = scripted(dialog, hasty);
+    let id = agent.wait_for(LONG, |seen| seen.dialog.as_ref().map(|dialog| dialog.id)).await.unwrap();
+    // More than the terminal has room for.
+    agent.session().write(&vec![b'x'; 1024 * 1024]).unwrap();
+    for choice in [Choice::Option(0), Choice::Option(1), Choice::Cancel] {
+        let error = tokio::time::timeout(LONG, agent.answer(id, choice)).await.unwrap().unwrap_err();
+        assert!(matches!(error, AnswerError::Session(SessionError::NotTaken { .. })), "{choice:?}: {error}");
+    }
+    let error = tokio::time::timeout(LONG, agent.interrupt()).await.unwrap().unwrap_err();
+    assert!(matches!(error, InterruptError::Session(SessionError::NotTaken { .. })), "{error}");
 }
 
 #[tokio::test]

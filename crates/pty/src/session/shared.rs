@@ -15,11 +15,17 @@ use crate::{Size, Snapshot, Terminal};
 /// How many events a slow subscriber may be behind. An output event holds at most 16 KiB.
 const EVENTS: usize = 256;
 
+/// About how many cells the emulator may write while the state is locked: some milliseconds' worth, and more than what
+/// is read at once writes as a rule, so that it stays one event.
+const CELLS_AT_ONCE: usize = 64 * 1024;
+
 /// How long a synchronized update may keep the screen from being seen.
 pub(super) const FRAME_LIMIT: Duration = Duration::from_millis(150);
 
 pub(super) struct Shared {
     state: Mutex<State>,
+    /// Whose turn is next to lock the state.
+    turn: Mutex<()>,
     pub(super) events: broadcast::Sender<Event>,
     changed: watch::Sender<u64>,
     pub(super) input: InputQueue,
@@ -47,6 +53,7 @@ impl Shared {
                 snapshot: None,
                 frame_since: None,
             }),
+            turn: Mutex::new(()),
             events: broadcast::Sender::new(EVENTS),
             changed: watch::Sender::new(0),
             input: InputQueue::new(),
@@ -56,8 +63,17 @@ impl Shared {
 
     /// Takes output of the program; called by the reading thread alone.
     pub(super) fn feed(&self, bytes: &[u8]) {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            rest = &rest[self.feed_some(rest)..];
+        }
+    }
+
+    /// Takes as much output as may be processed while others wait: how many bytes.
+    fn feed_some(&self, bytes: &[u8]) -> usize {
         let mut state = self.lock();
-        let feed = state.terminal.feed(bytes);
+        let (used, feed) = state.terminal.feed_for(bytes, CELLS_AT_ONCE);
+        let bytes = &bytes[..used];
         let synchronized = state.terminal.modes().synchronized;
         state.frame_since = synchronized.then(|| state.frame_since.unwrap_or_else(Instant::now));
         self.publish(&mut state, EventKind::Output(bytes.into()));
@@ -80,6 +96,7 @@ impl Shared {
         {
             tracing::debug!(%error, "replies to terminal queries dropped");
         }
+        used
     }
 
     pub(super) fn resize(&self, size: Size) -> Result<(), SessionError> {
@@ -150,6 +167,9 @@ impl Shared {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
+        // Whoever waits for the state holds the turn, so the reading thread, with ever more output, can't lock the state
+        // again before them.
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         // A panic in a thread that holds the lock leaves a screen that is wrong at worst.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,5 +1,6 @@
 //! What a session's threads and its callers share.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -72,6 +73,8 @@ impl Shared {
     /// Takes as much output as may be processed while others wait: how many bytes.
     fn feed_some(&self, bytes: &[u8]) -> usize {
         let mut state = self.lock();
+        #[cfg(test)]
+        panic_on_demand(&mut state, bytes);
         let (used, feed) = state.terminal.feed_for(bytes, CELLS_AT_ONCE);
         let bytes = &bytes[..used];
         let synchronized = state.terminal.modes().synchronized;
@@ -97,6 +100,21 @@ impl Shared {
             tracing::debug!(%error, "replies to terminal queries dropped");
         }
         used
+    }
+
+    /// Makes sure that the screen can be looked at after the emulator panicked: as it was left if it is whole, else it
+    /// is blank from now on.
+    pub(super) fn mend(&self) {
+        let mut state = self.lock();
+        let look = |state: &State| {
+            #[cfg(test)]
+            assert!(state.terminal.title() != PANICS[1], "{}", PANICS[1]);
+            (state.terminal.snapshot(), state.terminal.formatted())
+        };
+        if catch_unwind(AssertUnwindSafe(|| look(&state))).is_err() {
+            state.terminal = Terminal::new(state.terminal.size());
+        }
+        state.snapshot = None;
     }
 
     pub(super) fn resize(&self, size: Size) -> Result<(), SessionError> {
@@ -172,6 +190,20 @@ impl Shared {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         // A panic in a thread that holds the lock leaves a screen that is wrong at worst.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Output on which the emulator panics in tests: for once, and for good.
+#[cfg(test)]
+pub(super) const PANICS: [&str; 2] = ["panics once", "panics always"];
+
+#[cfg(test)]
+fn panic_on_demand(state: &mut State, bytes: &[u8]) {
+    for text in PANICS {
+        if bytes.windows(text.len()).any(|window| window == text.as_bytes()) {
+            state.terminal.feed(format!("\x1b]2;{text}\x07").as_bytes());
+            panic!("{text}");
+        }
     }
 }
 

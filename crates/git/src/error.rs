@@ -250,6 +250,20 @@ pub enum Error {
         /// Why it isn't touched.
         reason: CheckoutBlock,
     },
+    /// A merge's checkout stopped on its way and couldn't be undone. The cause is in `source`.
+    #[error(
+        "merging into {branch:?} stopped halfway in {worktree:?}: some of its files are as before, some as after the \
+         merge; see to the cause, then merge again or recover, which completes or undoes it without overwriting other \
+         changes"
+    )]
+    CheckoutUnfinished {
+        /// The target branch.
+        branch: String,
+        /// The worktree that has it checked out.
+        worktree: PathBuf,
+        /// What stopped it.
+        source: Box<Self>,
+    },
     /// A fast-forward was asked for and isn't possible.
     #[error("{into:?} can't be fast-forwarded to {branch:?}: both have commits of their own; merge instead")]
     NotFastForward {
@@ -434,6 +448,7 @@ impl Error {
             | Self::NoCommits { .. } => ErrorKind::Unsupported,
             Self::OutputTooLarge { .. }
             | Self::TimedOut { .. }
+            | Self::CheckoutUnfinished { .. }
             | Self::Git { .. }
             | Self::StillRunning { .. }
             | Self::UnexpectedOutput { .. }

@@ -328,7 +328,8 @@ impl<'a> Detour<'a> {
     }
 }
 
-fn delete_with_empty_parents(top: &Path, file: &Path) -> Result<()> {
+/// Deletes a file below `top` and the directories above it that are empty then.
+pub(crate) fn delete_with_empty_parents(top: &Path, file: &Path) -> Result<()> {
     record::remove_file(&top.join(file))?;
     for dir in file.ancestors().skip(1).filter(|dir| !dir.as_os_str().is_empty()) {
         if fs::remove_dir(top.join(dir)).is_err() {

@@ -83,6 +83,8 @@ impl Repository {
     }
 
     fn two_way(&self, worktree: &Path, from: &ObjectId, to: &ObjectId) -> Result<()> {
+        // To `read-tree`, unlike `status`, a file that was only touched has changed.
+        self.refresh_index(worktree)?;
         self.git.write(worktree, "read-tree").args(["-m", "-u", from.as_str(), to.as_str()]).bytes()?;
         Ok(())
     }

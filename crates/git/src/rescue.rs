@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::command::{Call, records, to_path};
 use crate::nested::{gitlinks, is_published, stage_everything};
+use crate::site::read_small;
 use crate::{Error, ObjectId, Repository, Result, Workspace, WorkspaceName, record};
 
 const PREFIX: &str = "refs/missiond/rescue/";
@@ -111,10 +112,25 @@ impl Repository {
         name: &WorkspaceName,
         admin_dir: &Path,
         tree: Option<&Path>,
-    ) -> Result<Option<Rescue>> {
+    ) -> Result<Vec<Rescue>> {
         if !admin_dir.join("HEAD").is_file() {
-            return Ok(None);
+            return Ok(Vec::new());
         }
+        let mut kept = Vec::new();
+        kept.extend(self.rescue_files(name, admin_dir, tree)?);
+        for stash in self.parked(admin_dir)? {
+            kept.push(self.keep_parked(name, &stash)?);
+        }
+        Ok(kept)
+    }
+
+    /// Keeps the files, with the commits they were made on, or the commits alone.
+    fn rescue_files(
+        &self,
+        name: &WorkspaceName,
+        admin_dir: &Path,
+        tree: Option<&Path>,
+    ) -> Result<Option<Rescue>> {
         let head = self.commit_of(admin_dir, "HEAD")?;
         if let Some(tree) = tree {
             let index = TemporaryIndex::copy_of(self, &admin_dir.join("index"))?;
@@ -132,6 +148,49 @@ impl Repository {
     /// Keeps a commit that a ref is about to leave.
     pub(crate) fn keep_commit(&self, name: &WorkspaceName, commit: &ObjectId) -> Result<Rescue> {
         self.keep(name, commit, Some(commit))
+    }
+
+    /// Returns the changes that `--autostash` put aside until a rebase or a merge ends. No ref holds them.
+    fn parked(&self, admin_dir: &Path) -> Result<Vec<ObjectId>> {
+        let mut found = Vec::new();
+        for file in ["rebase-merge/autostash", "rebase-apply/autostash"] {
+            let text = read_small(&admin_dir.join(file)).unwrap_or_default();
+            if let Ok(id) = ObjectId::new(String::from_utf8_lossy(&text).trim()) {
+                found.extend(self.commit_of(admin_dir, id.as_str())?);
+            }
+        }
+        found.extend(self.commit_of(admin_dir, "MERGE_AUTOSTASH")?);
+        found.dedup();
+        Ok(found)
+    }
+
+    /// Keeps such changes like uncommitted work, so that they can be restored; the stash itself is the second parent.
+    fn keep_parked(&self, name: &WorkspaceName, stash: &ObjectId) -> Result<Rescue> {
+        let Some(base) = self.commit_of(self.root(), &format!("{stash}^1"))? else {
+            return self.keep_commit(name, stash);
+        };
+        let tree = self.git.read(self.root(), "rev-parse").arg(format!("{stash}^{{tree}}")).text()?;
+        let call = self.git.write(self.root(), "commit-tree");
+        let parents = [base.as_str(), stash.as_str()];
+        let commit = self.commit_tree(call, &tree, &parents, &format!("{SUBJECT}{name}\n"))?;
+        self.keep(name, &commit, Some(&base))
+    }
+
+    /// Makes a commit by the person; `call` is a `commit-tree` without arguments.
+    fn commit_tree(&self, call: Call<'_>, tree: &str, parents: &[&str], message: &str) -> Result<ObjectId> {
+        let who = self.identity(self.root())?;
+        let mut call = call.arg(tree);
+        for parent in parents {
+            call = call.args(["-p", parent]);
+        }
+        let id = call
+            .env("GIT_AUTHOR_NAME", &who.name)
+            .env("GIT_AUTHOR_EMAIL", &who.email)
+            .env("GIT_COMMITTER_NAME", &who.name)
+            .env("GIT_COMMITTER_EMAIL", &who.email)
+            .input(message)
+            .text()?;
+        self.object_id("commit-tree", &id)
     }
 
     fn keep(&self, name: &WorkspaceName, commit: &ObjectId, made_on: Option<&ObjectId>) -> Result<Rescue> {
@@ -257,19 +316,7 @@ impl<'a> Detour<'a> {
     }
 
     fn commit_tree(&self, tree: &str, parents: &[&str], message: &str) -> Result<ObjectId> {
-        let who = self.repo.identity(self.repo.root())?;
-        let mut call = self.git("commit-tree").arg(tree);
-        for parent in parents {
-            call = call.args(["-p", parent]);
-        }
-        let id = call
-            .env("GIT_AUTHOR_NAME", &who.name)
-            .env("GIT_AUTHOR_EMAIL", &who.email)
-            .env("GIT_COMMITTER_NAME", &who.name)
-            .env("GIT_COMMITTER_EMAIL", &who.email)
-            .input(message)
-            .text()?;
-        self.repo.object_id("commit-tree", &id)
+        self.repo.commit_tree(self.git("commit-tree"), tree, parents, message)
     }
 
     /// Lifts the marks that make git overlook a changed file: "assume unchanged", and "skip worktree" where there

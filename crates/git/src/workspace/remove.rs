@@ -40,6 +40,9 @@ pub enum BranchFate {
 pub struct Removed {
     /// Where uncommitted work, or commits on no branch, are kept now; `None` if there were none.
     pub work: Option<Rescue>,
+    /// Where the rest is kept, if more than one rescue was needed: changes that `--autostash` had put aside for a
+    /// rebase or merge that wasn't finished. If there was nothing but those, the first is in `work`.
+    pub more_work: Vec<Rescue>,
     /// Where the deleted branch's tip is kept, if it wasn't merged.
     pub branch_tip: Option<Rescue>,
     /// Whether the branch was deleted.
@@ -47,7 +50,8 @@ pub struct Removed {
 }
 
 impl Repository {
-    /// Removes a workspace. Uncommitted work is first kept under `refs/missiond/rescue/`; ignored files are not.
+    /// Removes a workspace. Uncommitted work is first kept under `refs/missiond/rescue/`, also what `--autostash` put
+    /// aside; ignored files are not.
     ///
     /// Only what [`Repository::create`] made can be removed. A removal that fails puts the workspace back.
     ///
@@ -75,7 +79,10 @@ impl Repository {
             (stored, work, branch_tip)
         };
         let mut removed = self.finish_removal(stored)?;
-        removed.work = removed.work.or(work);
+        // Kept before or after the directory was set aside, never both.
+        let mut work = work.into_iter();
+        removed.work = removed.work.or_else(|| work.next());
+        removed.more_work.extend(work);
         removed.branch_tip = branch_tip;
         Ok(removed)
     }
@@ -83,9 +90,9 @@ impl Repository {
     /// Moves the directory away; the work is kept later, when nobody can write below the old path any more.
     ///
     /// Not so with submodules: git finds their files by the old path, so there the work is kept first.
-    fn set_aside(&self, stored: &mut Stored) -> Result<Option<Rescue>> {
+    fn set_aside(&self, stored: &mut Stored) -> Result<Vec<Rescue>> {
         let admin_dir = stored.admin_dir(self);
-        let mut work = None;
+        let mut work = Vec::new();
         if stored.path.is_dir() && admin_dir.join("modules").is_dir() {
             work = self.rescue_work(&stored.name, &admin_dir, Some(&stored.path))?;
             stored.stage = Stage::Rescued;
@@ -98,7 +105,7 @@ impl Repository {
     /// Goes on from [`Stage::Removing`] with the directory out of the way, or from [`Stage::Rescued`].
     pub(super) fn finish_removal(&self, mut stored: Stored) -> Result<Removed> {
         let temporary = stored.temporary();
-        let mut work = None;
+        let mut work = Vec::new();
         if stored.stage == Stage::Removing {
             let tree = temporary.is_dir().then_some(temporary.as_path());
             match self.rescue_work(&stored.name, &stored.admin_dir(self), tree) {
@@ -128,7 +135,8 @@ impl Repository {
         stored.remove_made_parents();
         stored.forget(self)?;
         tracing::debug!(name = %stored.name, branch_deleted, "workspace removed");
-        Ok(Removed { work, branch_tip: None, branch_deleted })
+        let mut work = work.into_iter();
+        Ok(Removed { work: work.next(), more_work: work.collect(), branch_tip: None, branch_deleted })
     }
 
     /// Takes the administrative directory out of git's sight in one step and deletes it.

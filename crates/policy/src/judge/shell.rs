@@ -5,7 +5,7 @@ use super::{
     files::{By, outside},
 };
 use crate::{
-    path::{Access, could_reach_protected},
+    path::Access,
     preset::Act,
     rule::Subject,
     shell::{
@@ -214,7 +214,7 @@ impl Judge<'_> {
     /// A command that may take in everything below the directories it names, or below the one it runs in.
     fn search(&self, paths: &[(Access, Word)], start: &Path, whole: Option<Hit<'_>>) -> Verdict {
         let named = paths.iter().filter(|(access, _)| *access == Access::Read);
-        let mut places: Vec<PathBuf> = named.map(|(_, word)| self.target(word, start)).collect();
+        let mut places: Vec<PathBuf> = named.flat_map(|(_, word)| self.targets(word, start)).collect();
         if places.is_empty() {
             places.push(start.to_owned());
         }
@@ -253,10 +253,8 @@ impl Judge<'_> {
             word.text.clone()
         };
         let verdict = self.reading(&expanded, &word.text, cwd, access, By::Command, whole);
-        let whole_path = cwd.join(&expanded);
-        if word.glob && !is_tame(&word.text, &whole_path.to_string_lossy(), access) {
-            let detail = format!("what {} matches can't be known", quoted(&word.text));
-            return verdict.strictest(self.settle(Act::GlobPath, whole, &detail));
+        if word.glob {
+            return verdict.strictest(self.wildcard(&word.text, &expanded, cwd, access, whole));
         }
         verdict
     }
@@ -265,6 +263,13 @@ impl Judge<'_> {
     fn target(&self, word: &Word, cwd: &Path) -> PathBuf {
         let expanded = if word.tilde { self.expanded(&word.text) } else { None };
         cwd.join(expanded.unwrap_or_else(|| PathBuf::from(&word.text)))
+    }
+
+    /// What a word names: itself, and whatever its wildcards match.
+    fn targets(&self, word: &Word, cwd: &Path) -> Vec<PathBuf> {
+        let itself = self.target(word, cwd);
+        let matches = itself.to_str().filter(|_| word.glob).and_then(|path| self.matches(path, cwd));
+        matches.into_iter().flatten().map(PathBuf::from).chain([itself]).collect()
     }
 
     /// The directories each command of the script may run in.
@@ -303,24 +308,6 @@ impl Judge<'_> {
             _ => None,
         }
     }
-}
-
-/// Whether a wildcard can only match files that it may: reading, in one known directory, by one `*` in the stem of a name
-/// whose extension is written out, and nothing protected among them.
-fn is_tame(text: &str, whole: &str, access: Access) -> bool {
-    let (directory, name) = text.rsplit_once('/').unwrap_or(("", text));
-    let wild = ['*', '?', '['];
-    let one_star = name.split_once('*').is_some_and(|(_, rest)| {
-        // `json` is where programs keep their tokens.
-        !rest.contains(wild)
-            && rest.rsplit_once('.').is_some_and(|(_, ending)| !ending.is_empty() && ending != "json")
-    });
-    access == Access::Read
-        && one_star
-        && !directory.contains(wild)
-        && !name.starts_with(['.', '?', '['])
-        && !name.split('*').next().is_some_and(|start| start.contains(wild))
-        && !could_reach_protected(whole, false)
 }
 
 /// The command as an allow rule sees it: a word with a space in it can't pass for two.

@@ -468,13 +468,13 @@ impl Reader<'_> {
                 self.all(from, operands);
             }
             Operands::Pattern if given => self.all(Access::Read, operands),
-            Operands::Pattern => self.all(Access::Read, operands.into_iter().skip(1)),
+            Operands::Pattern => self.after_first(operands),
             Operands::Filter => {
                 let filter = operands.first().map(|word| word.text.to_lowercase()).unwrap_or_default();
                 if ["env", "import", "include"].iter().any(|word| filter.contains(word)) {
                     return Err("the filter may read the environment or other files".to_owned());
                 }
-                self.all(Access::Read, operands.into_iter().skip(1));
+                self.after_first(operands);
             }
             Operands::SedPrint => {
                 let script = operands.first().map(|word| word.text.as_str()).unwrap_or_default();
@@ -530,6 +530,13 @@ impl Reader<'_> {
         self.all(Access::Delete, absolute);
         self.all(Access::Write, operands);
         Ok(())
+    }
+
+    /// Files that are read after a word that is none. A wildcard there may stand for several words, of which only the
+    /// first is none.
+    fn after_first(&mut self, operands: Vec<Word>) {
+        let skipped = usize::from(operands.first().is_some_and(|word| !word.glob));
+        self.all(Access::Read, operands.into_iter().skip(skipped));
     }
 
     fn all(&mut self, access: Access, words: impl IntoIterator<Item = Word>) {

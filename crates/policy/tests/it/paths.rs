@@ -350,3 +350,65 @@ fn rules_for_files_hold_for_commands_too() {
     assert_eq!(judge("allow = ['Bash(cat:*)']", "cat .env"), Decision::Ask);
     assert_eq!(judge("allow = ['Bash']", "cat ~/.ssh/id_rsa"), Decision::Deny);
 }
+
+/// Judges a command in a world of its own, by the rules.
+fn judge_in(surroundings: &Surroundings, rules: &str, command: &str) -> Decision {
+    let policies =
+        Policies::new([Policy::parse(&format!("version = 1\n{rules}"), "p", Layer::User).unwrap()]);
+    let call = ToolCall::new("Bash", json!({ "command": command }), &surroundings.workspace);
+    policies.unwrap().judge(&call, surroundings).decision
+}
+
+#[test]
+fn s5_a_wildcard_is_judged_by_everything_it_matches() {
+    let (_dir, surroundings) = world();
+    let ws = &surroundings.workspace;
+    let home = surroundings.home.as_ref().unwrap();
+    for name in ["linked", "many", "dashed", "deep/conf.d", "none"] {
+        fs::create_dir_all(ws.join(name)).unwrap();
+    }
+    for name in
+        ["a.rs", "deep/a.rs", "deep/conf.d/a.rs", "linked/a.rs", "private.md", "public.md", "dashed/-f.rs"]
+    {
+        fs::write(ws.join(name), "").unwrap();
+    }
+    for count in 0..600 {
+        fs::write(ws.join(format!("many/{count}.rs")), "").unwrap();
+    }
+    symlink(home.join(".ssh/id_rsa"), ws.join("linked/evil.rs")).unwrap();
+    symlink(home, ws.join("linked/rootlink.d")).unwrap();
+    let check = |rules: &str, command: &str, expected: Decision| {
+        assert_eq!(judge_in(&surroundings, rules, command), expected, "{rules} {command}");
+    };
+    use Decision::{Allow, Ask, Deny};
+    // A match that is a link is judged by where it leads.
+    check("", "cat linked/evil.rs", Deny);
+    check("", "head -3 linked/ev*.rs", Deny);
+    check("", "cat linked/*.rs", Deny);
+    check("", "cd linked && cat *.rs", Deny);
+    check("", "ls && cat linked/*.rs", Deny);
+    check("", "grep -r x linked/*.d", Ask);
+    check("", "cat linked/a*.rs", Allow);
+    check("", "cat deep/*.rs", Allow);
+    check("", "grep -r x deep/*.d", Allow);
+    // A rule that names a match holds, also where the wildcard itself is let pass by another rule.
+    check("deny = ['Read(private.md)']", "cat *.md", Deny);
+    check("deny = ['Read(private.md)']", "cat pub*.md", Allow);
+    check("ask = ['Read(private.md)']", "cat *.md", Ask);
+    check("deny = ['Read(private.md)']\nallow = ['Bash(cat:*)']", "cat p*", Deny);
+    check("deny = ['Read(./deep/a.rs)']\nallow = ['Bash(cat:*)']", "cat d*/a.rs", Deny);
+    check("deny = ['Edit(private.md)']\nallow = ['Bash(rm:*)']", "rm p*.md", Deny);
+    check("deny = ['Read(private.md)']", "sh -c 'cat *.md'", Deny);
+    // A wildcard before the files may stand for several words.
+    check("", "cd linked && grep *.rs", Deny);
+    check("deny = ['Read(private.md)']", "grep *.md", Deny);
+    // What can't be told is asked.
+    check("", "cat none/*.rs", Ask);
+    check("", "cat missing/*.rs", Ask);
+    check("", "cat many/*.rs", Ask);
+    check("", "cat many/1*.rs", Allow);
+    check("", "cd dashed && cat *.rs", Ask);
+    check("", "cat dashed/*.rs", Allow);
+    let call = ToolCall::new("Bash", json!({ "command": "cat deep/*.rs" }), ws);
+    assert_eq!(Policies::default().judge_with(&call, &surroundings, &NoLinks).decision, Ask);
+}

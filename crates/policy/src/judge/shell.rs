@@ -9,8 +9,8 @@ use crate::{
     preset::Act,
     rule::Subject,
     shell::{
-        Command, Effect, Join, MAX_COMMAND_BYTES, Script, Word, everything_that_might_run, is_assignment,
-        is_keyword, lex, likely_paths, program, read, risks,
+        Command, Effect, Join, MAX_COMMAND_BYTES, Script, Use, Word, everything_that_might_run,
+        is_assignment, is_keyword, lex, likely_use, program, read, risks,
     },
     text::{quoted, shown},
     tool::COMMAND_ARGUMENTS,
@@ -131,10 +131,12 @@ impl Judge<'_> {
         for (act, detail) in risks(command, &self.surroundings.own_pids) {
             found.push(self.settle(act, None, &detail));
         }
-        let mut paths = match read(&command.words) {
-            Effect::Known(known) => known.paths,
-            Effect::Guessed(..) => likely_paths(command),
+        let used = match read(&command.words) {
+            Effect::Known(known) => known,
+            Effect::Guessed(act, _) => likely_use(command, act),
         };
+        found.extend(here.iter().flat_map(|cwd| self.taken(&used, cwd)));
+        let mut paths = used.paths;
         for (writes, word) in &command.redirects {
             paths.push((if *writes { Access::Write } else { Access::Read }, word.clone()));
         }
@@ -164,15 +166,13 @@ impl Judge<'_> {
         let Some(here) = here else {
             return self.settle(Act::NotPlain, None, "the directory this runs in can't be told");
         };
-        let (mut verdict, paths, directory, act) = match read(&command.words) {
+        let (detail, used) = match read(&command.words) {
             Effect::Known(known) => {
-                let detail = format!("{}: {}", quoted(&program(&command.words)), known.act.row().what);
-                (self.settle(known.act, hit, &detail), known.paths, known.directory, known.act)
+                (format!("{}: {}", quoted(&program(&command.words)), known.act.row().what), known)
             }
-            Effect::Guessed(act, why) => {
-                (self.settle(act, hit, &shown(&why)), likely_paths(command), None, act)
-            }
+            Effect::Guessed(act, why) => (shown(&why), likely_use(command, act)),
         };
+        let mut verdict = self.settle(used.act, hit, &detail);
         if program(&command.words) == "cd" {
             let Some(there) = self.changed(&command.words[1..], here) else {
                 return self.settle(Act::NotPlain, None, "the directory this changes to can't be told");
@@ -184,7 +184,7 @@ impl Judge<'_> {
             }
         }
         for cwd in here {
-            let start = match &directory {
+            let start = match &used.directory {
                 Some(word) => {
                     verdict = verdict.strictest(self.word(word, cwd, Access::Read, hit));
                     self.target(word, cwd)
@@ -192,7 +192,7 @@ impl Judge<'_> {
                 None => cwd.clone(),
             };
             // Where it runs counts as much as what it names.
-            let access = match act {
+            let access = match used.act {
                 Act::Build | Act::LocalGit | Act::OwnRemote => Access::Write,
                 _ => Access::Read,
             };
@@ -202,13 +202,37 @@ impl Judge<'_> {
                 verdict = verdict.strictest(self.repository(&start, hit));
             }
             if SEARCHING.contains(&program(&command.words).as_str()) {
-                verdict = verdict.strictest(self.search(&paths, &start, hit));
+                verdict = verdict.strictest(self.search(&used.paths, &start, hit));
             }
-            for (access, word) in &paths {
+            for (access, word) in &used.paths {
                 verdict = verdict.strictest(self.word(word, &start, *access, hit));
             }
+            verdict = self.taken(&used, &start).into_iter().fold(verdict, Verdict::strictest);
         }
         verdict
+    }
+
+    /// What rules say against the directories that a command takes with everything in them.
+    fn taken(&self, used: &Use, cwd: &Path) -> Vec<Verdict> {
+        let mut whole = used.whole.clone();
+        if let Some(moved) = &used.moved {
+            whole.extend(moved.from.iter().map(|word| (Access::Read, word.clone())));
+            whole.extend(moved.inside().map(|word| (Access::Write, word)));
+            if moved.exactly || !self.is_directory(&moved.to, cwd) {
+                whole.push((Access::Write, moved.to.clone()));
+            }
+        }
+        let known = whole.iter().filter(|(_, word)| word.known && !word.text.is_empty());
+        let paths =
+            known.flat_map(|(access, word)| self.targets(word, cwd).into_iter().map(|path| (*access, path)));
+        paths.filter_map(|(access, path)| self.throughout(path.to_str()?, cwd, access)).collect()
+    }
+
+    /// Whether the word names a directory, by a link or not.
+    fn is_directory(&self, word: &Word, cwd: &Path) -> bool {
+        let target = self.target(word, cwd);
+        let located = target.to_str().and_then(|path| self.roots.locate(path, cwd, self.links).ok());
+        located.is_some_and(|located| located.reached.iter().all(|path| self.links.is_directory(path)))
     }
 
     /// A command that may take in everything below the directories it names, or below the one it runs in.

@@ -10,8 +10,8 @@ mod lex;
 mod table;
 mod walk;
 
-pub(crate) use danger::{likely_paths, risks};
-pub(crate) use grammar::{Effect, read};
+pub(crate) use danger::{likely_use, risks};
+pub(crate) use grammar::{Effect, Use, read};
 pub(crate) use lex::{Command, Join, Script, Word, lex};
 pub(crate) use walk::{everything_that_might_run, is_assignment, is_keyword, program};
 

@@ -412,3 +412,82 @@ fn s5_a_wildcard_is_judged_by_everything_it_matches() {
     let call = ToolCall::new("Bash", json!({ "command": "cat deep/*.rs" }), ws);
     assert_eq!(Policies::default().judge_with(&call, &surroundings, &NoLinks).decision, Ask);
 }
+
+#[test]
+fn s3_a_rule_holds_for_the_directories_above_what_it_names() {
+    let (_dir, surroundings) = world();
+    let ws = &surroundings.workspace;
+    for name in ["migrations/v1", "src/gen", "config/secrets", "secrets", "other/src/gen"] {
+        fs::create_dir_all(ws.join(name)).unwrap();
+    }
+    symlink("migrations", ws.join("m")).unwrap();
+    let check = |rules: &str, command: &str, expected: Decision| {
+        assert_eq!(judge_in(&surroundings, rules, command), expected, "{rules} {command}");
+    };
+    use Decision::{Allow, Ask, Deny};
+    for (rule, directory) in
+        [("migrations/v1/**", "migrations"), ("/src/gen/**", "src"), ("./src/gen/*.rs", "src/gen")]
+    {
+        for command in [
+            "rm -rf DIR",
+            "rm -rf ./DIR/",
+            "mv DIR elsewhere",
+            "git mv DIR elsewhere",
+            "git rm -r DIR",
+            "git restore DIR",
+            "git checkout -- DIR",
+            "git checkout HEAD~1 -- DIR",
+            "git checkout DIR",
+            "chmod -R 777 DIR",
+            "ls && rm -rf DIR",
+            "sh -c 'rm -rf DIR'",
+            "chown -R dev DIR",
+        ] {
+            let command = command.replace("DIR", directory);
+            check(&format!("deny = ['Edit({rule})']"), &command, Deny);
+            check(&format!("ask = ['Edit({rule})']"), &command, Ask);
+        }
+        // Beside it, and what leaves it as it is.
+        for command in
+            ["rm -rf target", "ls -R DIR", "mkdir -p DIR", "git restore --staged DIR", "git add DIR"]
+        {
+            check(&format!("deny = ['Edit({rule})']"), &command.replace("DIR", directory), Allow);
+        }
+    }
+    check("deny = ['Edit(migrations/v1/**)']", "rm -rf m", Deny);
+    check("deny = ['Edit(migrations/v1/**)']", "rm -rf MIGRATIONS", Deny);
+    check("deny = ['Edit(migrations/v1/**)']", "rm -rf m*", Deny);
+    check("deny = ['Edit(migrations/v1/**)']", "touch migrations/v2", Allow);
+    check("deny = ['Edit(*.lock)']", "rm -rf src", Allow);
+    // What is copied over a directory with everything in it.
+    check("deny = ['Edit(/src/gen/**)']", "cp -r other/src .", Deny);
+    check("deny = ['Edit(/src/gen/**)']", "cp -rT other/src src", Deny);
+    check("deny = ['Edit(/src/gen/**)']", "cp -r other/src/. src", Deny);
+    check("deny = ['Edit(/new/gen/**)']", "cp -r other/src new", Deny);
+    check("deny = ['Edit(/src/gen/**)']", "cp -r other src", Allow);
+}
+
+#[test]
+fn s3_what_is_moved_is_read() {
+    let (_dir, surroundings) = world();
+    for name in ["secrets", "config/secrets"] {
+        fs::create_dir_all(surroundings.workspace.join(name)).unwrap();
+    }
+    let check = |rules: &str, command: &str, expected: Decision| {
+        assert_eq!(judge_in(&surroundings, rules, command), expected, "{rules} {command}");
+    };
+    use Decision::{Allow, Ask, Deny};
+    check("deny = ['Read(./secrets/**)']", "mv secrets s2", Deny);
+    check("deny = ['Read(./secrets/**)']", "mv secrets s2 && cat s2/prod.txt", Deny);
+    check("deny = ['Read(./secrets/**)']", "git mv secrets s2", Deny);
+    check("deny = ['Read(./secrets/**)']", "mv secrets/prod.txt x", Deny);
+    check("deny = ['Read(./secrets/**)']", "mv -t x secrets", Deny);
+    check("deny = ['Read(./secrets/**)']", "mv --unknown secrets x", Deny);
+    check("ask = ['Read(./secrets/**)']", "mv secrets s2", Ask);
+    // The directory above takes it along, by moving and by copying.
+    check("deny = ['Read(./config/secrets/**)']", "mv config c2", Deny);
+    check("deny = ['Read(./config/secrets/**)']", "cp -r config c2", Deny);
+    check("deny = ['Read(./config/secrets/**)']", "cp -a . /tmp/copy", Deny);
+    check("deny = ['Read(./config/secrets/**)']", "mv src s2", Allow);
+    check("deny = ['Read(./secrets/**)']", "rm -rf secrets", Allow);
+}

@@ -77,11 +77,15 @@ pub(crate) fn linked_to(dir: &Path) -> Option<PathBuf> {
 
 /// Whether the administrative directory is that of the worktree `dir`.
 pub(crate) fn leads_back(admin_dir: &Path, dir: &Path) -> bool {
-    let Some(text) = read_small(&admin_dir.join("gitdir")) else { return false };
+    tree_of(admin_dir).is_some_and(|tree| fs::canonicalize(dir).is_ok_and(|dir| dir == tree))
+}
+
+/// Returns the worktree that an administrative directory names, if it is there.
+pub(crate) fn tree_of(admin_dir: &Path) -> Option<PathBuf> {
+    let text = read_small(&admin_dir.join("gitdir"))?;
     let link = admin_dir.join(OsString::from_vec(text.strip_suffix(b"\n").unwrap_or(&text).to_owned()));
-    let real = |path: &Path| fs::canonicalize(path).ok();
-    link.file_name().is_some_and(|name| name == ".git")
-        && link.parent().and_then(real).is_some_and(|tree| real(dir) == Some(tree))
+    let tree = link.parent().filter(|_| link.file_name().is_some_and(|name| name == ".git"))?;
+    fs::canonicalize(tree).ok()
 }
 
 /// Reads a regular file of at most 64 KiB; a pipe or a device would keep the reader waiting.

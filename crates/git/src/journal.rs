@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -12,6 +12,7 @@ use crate::merge::CheckoutBlock;
 use crate::owner::Owner;
 use crate::record::{self, Fields};
 use crate::rescue::delete_with_empty_parents;
+use crate::site::open_regular;
 use crate::workspace::{Problem, Recovered, Recovery};
 use crate::{BranchName, Error, ObjectId, Repository, Result};
 
@@ -253,16 +254,16 @@ impl Repository {
     /// Whether the file is the beginning of what it is in `commit`: git was stopped while it wrote it.
     fn is_begun(&self, worktree: &Path, path: &Path, commit: &ObjectId) -> Result<bool> {
         let file = worktree.join(path);
-        let Some(meta) = fs::symlink_metadata(&file).ok().filter(fs::Metadata::is_file) else {
-            return Ok(false);
-        };
+        let Ok((opened, meta)) = open_regular(&file) else { return Ok(false) };
         let mut object = format!("{commit}:").into_bytes();
         object.extend_from_slice(path.as_os_str().as_bytes());
         let whole = self.git.read(worktree, "cat-file").arg("--filters").arg(to_path(&object)).output()?;
         if whole.code != 0 || meta.len() > whole.stdout.len() as u64 {
             return Ok(false);
         }
-        Ok(whole.stdout.starts_with(&fs::read(&file).map_err(Error::io("read", &file))?))
+        let mut begun = Vec::new();
+        opened.take(meta.len()).read_to_end(&mut begun).map_err(Error::io("read", &file))?;
+        Ok(whole.stdout.starts_with(&begun))
     }
 
     /// Returns the tracked paths whose files aren't as in `commit`.

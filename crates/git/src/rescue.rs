@@ -1,12 +1,12 @@
 use std::fs::{self, File};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::command::{Call, records, to_path};
 use crate::nested::{gitlinks, is_published, stage_everything};
-use crate::site::read_small;
+use crate::site::{NO_FILE, open_regular, read_small};
 use crate::{Error, ObjectId, Repository, Result, Workspace, WorkspaceName, record};
 
 const PREFIX: &str = "refs/missiond/rescue/";
@@ -114,7 +114,13 @@ impl Repository {
         tree: Option<&Path>,
     ) -> Result<Vec<Rescue>> {
         if !admin_dir.join("HEAD").is_file() {
-            return Ok(Vec::new());
+            return match tree {
+                None => Ok(Vec::new()),
+                Some(_) => {
+                    let reason = "without it git can't keep the files; move them away by hand";
+                    Err(Error::UnusablePath { path: admin_dir.join("HEAD"), reason })
+                }
+            };
         }
         let mut kept = Vec::new();
         kept.extend(self.rescue_files(name, admin_dir, tree)?);
@@ -243,20 +249,21 @@ impl TemporaryIndex {
 
     fn copy_of(repo: &Repository, index: &Path) -> Result<Self> {
         let temporary = Self::empty(repo)?;
-        match fs::copy(index, &temporary.path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::io("copy", index)(error)),
+        let (file, meta) = match open_regular(index) {
+            Ok(opened) => opened,
             // Without an index every file is new.
-            Err(_) => Ok(temporary),
-            Ok(_) => {
-                // Git compares the contents of files that changed at the time of the index or later, as their times
-                // tell nothing then: with a copy's own, later time it would overlook changes of the same size.
-                let copy = File::options().write(true).open(&temporary.path);
-                let time = fs::metadata(index).and_then(|meta| meta.modified());
-                let keep = time.and_then(|time| copy.and_then(|copy| copy.set_modified(time)));
-                keep.map_err(Error::io("set the time of", &temporary.path))?;
-                Ok(temporary)
-            }
-        }
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(temporary),
+            Err(_) => return Err(Error::UnusablePath { path: index.to_owned(), reason: NO_FILE }),
+        };
+        let copy = || {
+            let mut copy = File::create_new(&temporary.path)?;
+            io::copy(&mut file.take(meta.len()), &mut copy)?;
+            // Git compares the contents of files that changed at the time of the index or later, as their times tell
+            // nothing then: with a copy's own, later time it would overlook changes of the same size.
+            copy.set_modified(meta.modified()?)
+        };
+        copy().map_err(Error::io("copy", index))?;
+        Ok(temporary)
     }
 }
 

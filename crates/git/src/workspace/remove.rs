@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::owner::Owner;
-use crate::site::belongs_to;
+use crate::site::{NO_FILE, belongs_to, read_small};
 use crate::stale::processes_that_stay_in;
 use crate::{BranchName, Error, Repository, Rescue, Result, WorkspaceName};
 
@@ -156,7 +156,11 @@ impl Repository {
 
     fn refuse_removal(&self, stored: &Stored) -> Result<()> {
         let admin_dir = stored.admin_dir(self);
-        if let Ok(reason) = fs::read(admin_dir.join("locked")) {
+        let locked = admin_dir.join("locked");
+        if fs::symlink_metadata(&locked).is_ok() {
+            let Some(reason) = read_small(&locked) else {
+                return Err(Error::UnusablePath { path: locked, reason: NO_FILE });
+            };
             let reason =
                 String::from_utf8_lossy(&reason[..reason.len().min(200)]).trim().escape_debug().to_string();
             return Err(Error::LockedByGit { name: stored.name.to_string(), reason });

@@ -197,6 +197,21 @@ pub enum Error {
         /// Paths below the workspace.
         paths: Vec<PathBuf>,
     },
+    /// A removal failed, and the workspace's files can't go back to their place. Why it failed is in `source`.
+    #[error(
+        "workspace {name:?} wasn't removed, and its files are in {aside:?} now; make room at {path:?}, where something \
+         else may be, then recover, which moves them back or goes on with the removal"
+    )]
+    Displaced {
+        /// The workspace.
+        name: String,
+        /// Where its files are.
+        aside: PathBuf,
+        /// Where they belong.
+        path: PathBuf,
+        /// Why the removal failed.
+        source: Box<Self>,
+    },
     /// A lock file of git's own, such as `index.lock`, is in the way.
     #[error(
         "{path:?} exists: another git process works there; if none does, it is left from a crash and can be deleted"
@@ -426,6 +441,7 @@ impl Error {
             | Self::RefMoved { .. } => ErrorKind::Busy,
             Self::LockedByGit { .. }
             | Self::NestedRepositories { .. }
+            | Self::Displaced { .. }
             | Self::Redirected { .. }
             | Self::NotMerged { .. }
             | Self::BranchCheckedOut { .. }

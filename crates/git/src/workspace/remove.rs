@@ -53,11 +53,13 @@ impl Repository {
     /// Removes a workspace. Uncommitted work is first kept under `refs/missiond/rescue/`, also what `--autostash` put
     /// aside; ignored files are not.
     ///
-    /// Only what [`Repository::create`] made can be removed. A removal that fails puts the workspace back.
+    /// Only what [`Repository::create`] made can be removed. A removal that fails puts the workspace back; where that
+    /// fails too, [`Repository::recover`] tries again.
     ///
     /// # Errors
     /// [`Error::NoSuchWorkspace`], [`Error::Busy`], [`Error::Leased`], [`Error::InUse`], [`Error::LockedByGit`],
-    /// [`Error::NestedRepositories`], [`Error::NotMerged`], [`Error::BranchCheckedOut`], [`Error::LockHeld`];
+    /// [`Error::NestedRepositories`], [`Error::NotMerged`], [`Error::BranchCheckedOut`], [`Error::LockHeld`],
+    /// [`Error::Displaced`];
     /// [`Error::UnusablePath`] if the directory isn't the workspace's any more.
     pub fn remove(&self, name: &WorkspaceName, options: &RemoveOptions) -> Result<Removed> {
         let (stored, work, branch_tip) = {
@@ -71,10 +73,7 @@ impl Repository {
             stored.store(self)?;
             let work = match self.set_aside(&mut stored) {
                 Ok(work) => work,
-                Err(error) => {
-                    stored.put_back(self)?;
-                    return Err(error);
-                }
+                Err(error) => return Err(self.take_back(stored, error)),
             };
             (stored, work, branch_tip)
         };
@@ -110,10 +109,7 @@ impl Repository {
             let tree = temporary.is_dir().then_some(temporary.as_path());
             match self.rescue_work(&stored.name, &stored.admin_dir(self), tree) {
                 Ok(kept) => work = kept,
-                Err(error) => {
-                    stored.put_back(self)?;
-                    return Err(error);
-                }
+                Err(error) => return Err(self.take_back(stored, error)),
             }
             stored.stage = Stage::Rescued;
             stored.store(self)?;
@@ -137,6 +133,23 @@ impl Repository {
         tracing::debug!(name = %stored.name, branch_deleted, "workspace removed");
         let mut work = work.into_iter();
         Ok(Removed { work: work.next(), more_work: work.collect(), branch_tip: None, branch_deleted })
+    }
+
+    /// Makes a workspace usable again whose removal failed with `error`, and returns what the caller has to know.
+    fn take_back(&self, mut stored: Stored, error: Error) -> Error {
+        let Err(left) = stored.put_back(self) else { return error };
+        tracing::warn!(name = %stored.name, error = %left, "a removal that failed is left for recovery");
+        // This process lives on, but nobody is at it any more.
+        stored.owner = Owner::nobody();
+        if let Err(error) = stored.store(self) {
+            return error;
+        }
+        Error::Displaced {
+            name: stored.name.to_string(),
+            aside: stored.temporary(),
+            path: stored.path,
+            source: Box::new(error),
+        }
     }
 
     /// Takes the administrative directory out of git's sight in one step and deletes it.
@@ -215,15 +228,19 @@ impl Repository {
 }
 
 impl Stored {
-    /// Makes a workspace whose removal failed usable again.
+    /// Makes a workspace whose removal failed usable again. Where something else is in its place, all stays as it is.
     pub(super) fn put_back(&mut self, repo: &Repository) -> Result<()> {
         let temporary = self.temporary();
-        if temporary.exists() && !self.path.exists() {
+        if fs::symlink_metadata(&temporary).is_ok() {
+            if fs::symlink_metadata(&self.path).is_ok() {
+                return Err(Error::PathTaken { path: self.path.clone() });
+            }
             fs::rename(&temporary, &self.path).map_err(Error::io("rename", &temporary))?;
         }
-        self.stage = Stage::Ready;
-        self.delete_branch_at = None;
-        self.store(repo)
+        let ready = Self { stage: Stage::Ready, delete_branch_at: None, ..self.clone() };
+        ready.store(repo)?;
+        *self = ready;
+        Ok(())
     }
 }
 

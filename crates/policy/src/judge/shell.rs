@@ -2,6 +2,7 @@ use std::path::{Path, PathBuf};
 
 use super::{
     Hit, Judge, by_rule,
+    changes::Changes,
     files::{By, outside},
 };
 use crate::{
@@ -9,8 +10,8 @@ use crate::{
     preset::Act,
     rule::Subject,
     shell::{
-        Command, Effect, Join, MAX_COMMAND_BYTES, Script, Use, Word, everything_that_might_run,
-        is_assignment, is_keyword, lex, likely_use, program, read, risks,
+        Command, Effect, GIT_VALUES, Join, MAX_COMMAND_BYTES, Script, Use, Word, everything_that_might_run,
+        is_assignment, is_keyword, lex, likely_use, program, read, risks, skipped_options,
     },
     text::{quoted, shown},
     tool::COMMAND_ARGUMENTS,
@@ -24,7 +25,7 @@ const MAX_DIRECTORIES: usize = 8;
 const SEARCHING: &[&str] = &["grep", "egrep", "fgrep", "rg", "cp", "diff"];
 
 /// The directories a command may run in; `None` where they can't be told.
-type Directories = Option<Vec<PathBuf>>;
+pub(super) type Directories = Option<Vec<PathBuf>>;
 
 impl Judge<'_> {
     /// A tool that runs a shell command.
@@ -68,8 +69,10 @@ impl Judge<'_> {
             }
         }
         if script.problem.is_none() {
-            for (command, directories) in script.commands.iter().zip(&directories) {
-                add(self.plain(command, directories.as_deref(), whole), command, !compound);
+            let changes = self.changes(&script, &candidates, &directories);
+            let places = directories.iter().map(Option::as_deref).zip(&changes);
+            for (command, (here, changes)) in script.commands.iter().zip(places) {
+                add(self.plain(command, here, changes, whole), command, !compound);
             }
         }
         verdict.unwrap_or_else(|| self.unreadable("the command is empty"))
@@ -159,7 +162,13 @@ impl Judge<'_> {
     }
 
     /// A command of plain words.
-    fn plain(&self, command: &Command, here: Option<&[PathBuf]>, whole: Option<Hit<'_>>) -> Verdict {
+    fn plain(
+        &self,
+        command: &Command,
+        here: Option<&[PathBuf]>,
+        changes: &Changes,
+        whole: Option<Hit<'_>>,
+    ) -> Verdict {
         let exact = [exact_form(&command.words)];
         let loose = loose_forms(&command.words);
         let hit = self.hit(Subject::Command { exact: &exact, loose: &loose }).or(whole);
@@ -181,13 +190,20 @@ impl Judge<'_> {
                 let text = path.to_string_lossy();
                 verdict =
                     verdict.strictest(self.reading(&text, &text, &path, Access::Read, By::Command, hit));
+                if self.may_have_changed(&path, changes) {
+                    verdict = verdict.strictest(self.changed_before(&text));
+                }
             }
         }
         for cwd in here {
             let start = match &used.directory {
                 Some(word) => {
                     verdict = verdict.strictest(self.word(word, cwd, Access::Read, hit));
-                    self.target(word, cwd)
+                    let start = self.target(word, cwd);
+                    if self.may_have_changed(&start, changes) {
+                        verdict = verdict.strictest(self.changed_before(&word.text));
+                    }
+                    start
                 }
                 None => cwd.clone(),
             };
@@ -200,6 +216,9 @@ impl Judge<'_> {
             verdict = verdict.strictest(self.reading(&place, &place, &start, access, By::Command, hit));
             if program(&command.words) == "git" {
                 verdict = verdict.strictest(self.repository(&start, hit));
+                if changes.made(&start) {
+                    verdict = verdict.strictest(self.changed_before(&place));
+                }
             }
             if SEARCHING.contains(&program(&command.words).as_str()) {
                 verdict = verdict.strictest(self.search(&used.paths, &start, hit));
@@ -207,7 +226,9 @@ impl Judge<'_> {
             for (access, word) in &used.paths {
                 verdict = verdict.strictest(self.word(word, &start, *access, hit));
             }
-            verdict = self.taken(&used, &start).into_iter().fold(verdict, Verdict::strictest);
+            let more = self.taken(&used, &start).into_iter();
+            let more = more.chain(self.unsettled(&command.words, &used, &start, changes));
+            verdict = more.fold(verdict, Verdict::strictest);
         }
         verdict
     }
@@ -229,7 +250,7 @@ impl Judge<'_> {
     }
 
     /// Whether the word names a directory, by a link or not.
-    fn is_directory(&self, word: &Word, cwd: &Path) -> bool {
+    pub(super) fn is_directory(&self, word: &Word, cwd: &Path) -> bool {
         let target = self.target(word, cwd);
         let located = target.to_str().and_then(|path| self.roots.locate(path, cwd, self.links).ok());
         located.is_some_and(|located| located.reached.iter().all(|path| self.links.is_directory(path)))
@@ -284,7 +305,7 @@ impl Judge<'_> {
     }
 
     /// Where `cd` with this word leads.
-    fn target(&self, word: &Word, cwd: &Path) -> PathBuf {
+    pub(super) fn target(&self, word: &Word, cwd: &Path) -> PathBuf {
         let expanded = if word.tilde { self.expanded(&word.text) } else { None };
         cwd.join(expanded.unwrap_or_else(|| PathBuf::from(&word.text)))
     }
@@ -349,12 +370,7 @@ fn loose_forms(words: &[Word]) -> Vec<String> {
         forms.push([&[name], rest].concat().join(" "));
     }
     if name == "git" {
-        let mut at = 0;
-        while let Some(option) = rest.get(at).filter(|word| word.starts_with('-')) {
-            let takes_value =
-                ["-C", "-c", "--git-dir", "--work-tree", "--namespace", "--exec-path", "--config-env"];
-            at += if takes_value.contains(option) { 2 } else { 1 };
-        }
+        let at = skipped_options(&words[1..], GIT_VALUES);
         if at > 0 && at <= rest.len() {
             forms.push([&["git"], &rest[at..]].concat().join(" "));
         }

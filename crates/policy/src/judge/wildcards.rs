@@ -26,6 +26,9 @@ const MAX_MATCHES: usize = 512;
 /// The most files that all wildcards of one call may match.
 const MAX_MATCHES_OF_CALL: usize = 4096;
 
+/// The most names that are held against the wildcards of one call.
+const MAX_COMPARED: usize = 1 << 16;
+
 /// The longest component with a wildcard, in bytes.
 const MAX_COMPONENT: usize = 256;
 
@@ -38,6 +41,7 @@ type Names = Option<Rc<[OsString]>>;
 #[derive(Debug, Default)]
 pub(super) struct Listed {
     directories: RefCell<HashMap<PathBuf, Names>>,
+    compared: Cell<usize>,
     matches: Cell<usize>,
 }
 
@@ -87,7 +91,13 @@ impl Judge<'_> {
                     if self.links.is_file(place) {
                         continue;
                     }
-                    for name in self.names(place)?.iter() {
+                    let names = self.names(place)?;
+                    let compared = self.listed.compared.get() + names.len();
+                    self.listed.compared.set(compared);
+                    if compared > MAX_COMPARED {
+                        return None;
+                    }
+                    for name in names.iter() {
                         if !could_match(part, &name.to_string_lossy()) {
                             continue;
                         }

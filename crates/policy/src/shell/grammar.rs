@@ -1,6 +1,7 @@
 use super::{
     lex::Word,
     table::{COMMANDS, KNOWN_BY_NAME},
+    walk::base,
 };
 use crate::{
     path::{Access, could_reach_protected},
@@ -208,6 +209,29 @@ fn git_directory(words: &[Word]) -> Result<(Option<Word>, Vec<Word>), String> {
     let mut rest = vec![words[0].clone()];
     rest.extend_from_slice(&words[at..]);
     Ok((directory, rest))
+}
+
+/// The subcommand of a git command, after whatever options stand before it.
+pub(crate) fn git_subcommand(words: &[Word]) -> Option<&str> {
+    let (program, rest) = words.split_first()?;
+    if base(program) != "git" {
+        return None;
+    }
+    let at = skipped_options(rest, GIT_VALUES);
+    rest.get(at).map(|word| word.text.as_str())
+}
+
+/// git's options before the subcommand that take the next word.
+pub(crate) const GIT_VALUES: &[&str] =
+    &["-C", "-c", "--git-dir", "--work-tree", "--namespace", "--exec-path", "--config-env"];
+
+/// How many words at the start are options, or the values of those that take one.
+pub(crate) fn skipped_options(words: &[Word], values: &[&str]) -> usize {
+    let mut at = 0;
+    while let Some(option) = words.get(at).filter(|word| word.text.starts_with('-')) {
+        at += if values.contains(&option.text.as_str()) { 2 } else { 1 };
+    }
+    at
 }
 
 /// Whether git takes the text for the whole working tree, or for files that aren't written out.

@@ -10,6 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use missiond_process::{Environment, Exit, RunError, SpawnSpec};
+use rustix::fs::Access;
 
 use crate::nested::require_plain_worktree_config;
 use crate::owner::Owner;
@@ -277,6 +278,10 @@ impl Call<'_> {
     fn environment(&self) -> Result<Environment> {
         // `inherit_basics` takes no GIT_* variable, so that a caller inside a git hook doesn't redirect us.
         let mut env = Environment::inherit_basics();
+        // Filters are looked up on it, in the directory that git works in.
+        if let Some(path) = env::var_os("PATH").and_then(|path| env::join_paths(absolute_dirs(&path)).ok()) {
+            env.set("PATH", path);
+        }
         for (name, value) in [
             ("LC_ALL", "C"),
             ("GIT_TERMINAL_PROMPT", "0"),
@@ -329,9 +334,19 @@ fn lock_in_the_way(output: &Output) -> Option<PathBuf> {
     Some(PathBuf::from(path))
 }
 
+/// Finds the program, by its path or on `PATH`. A relative entry there would mean another file for every directory that
+/// git is started in, among them those that agents write.
 fn look_up(program: &Path) -> Option<PathBuf> {
     if program.as_os_str().as_bytes().contains(&b'/') {
-        return program.is_file().then(|| program.to_owned());
+        return is_program(program).then(|| std::path::absolute(program).ok()).flatten();
     }
-    env::split_paths(&env::var_os("PATH")?).map(|dir| dir.join(program)).find(|candidate| candidate.is_file())
+    absolute_dirs(&env::var_os("PATH")?).map(|dir| dir.join(program)).find(|candidate| is_program(candidate))
+}
+
+fn absolute_dirs(path: &OsStr) -> impl Iterator<Item = PathBuf> {
+    env::split_paths(path).filter(|dir| dir.is_absolute())
+}
+
+fn is_program(file: &Path) -> bool {
+    file.is_file() && rustix::fs::access(file, Access::EXEC_OK).is_ok()
 }

@@ -227,6 +227,7 @@ impl Judge<'_> {
                 verdict = verdict.strictest(self.word(word, &start, *access, hit));
             }
             let more = self.taken(&used, &start).into_iter();
+            let more = more.chain(self.building(&command.words, &used, &start, hit));
             let more = more.chain(self.unsettled(&command.words, &used, &start, changes));
             verdict = more.fold(verdict, Verdict::strictest);
         }
@@ -311,7 +312,7 @@ impl Judge<'_> {
     }
 
     /// What a word names: itself, and whatever its wildcards match.
-    fn targets(&self, word: &Word, cwd: &Path) -> Vec<PathBuf> {
+    pub(super) fn targets(&self, word: &Word, cwd: &Path) -> Vec<PathBuf> {
         let itself = self.target(word, cwd);
         let matches = itself.to_str().filter(|_| word.glob).and_then(|path| self.matches(path, cwd));
         matches.into_iter().flatten().map(PathBuf::from).chain([itself]).collect()

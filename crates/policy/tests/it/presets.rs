@@ -49,6 +49,7 @@ fn presets_decide_as_described() {
     check("git status", [A, A, A, A]);
     check("grep -rn TODO src", [A, A, A, A]);
     check("cargo test", [D, Q, A, A]);
+    check("cd /tmp && make", [D, Q, Q, Q]);
     check("git commit -m x", [D, Q, A, A]);
     check("mkdir a", [D, Q, A, A]);
     check("rm -rf target", [D, Q, A, A]);

@@ -156,6 +156,9 @@ fn every_part_of_a_compound_command_needs_its_own_leave() {
     check(allow, "frob a && knob b", Decision::Ask, Some("knob b"));
     check(allow, "frob a; rm -rf /", Decision::Deny, Some("rm -rf /"));
     check(allow, "timeout 5 rm -rf /", Decision::Deny, Some("rm -rf /"));
+    // Only a rule that names the command lifts a question about where it builds.
+    check("allow = ['Bash']", "cd /tmp && make", Decision::Ask, Some("make"));
+    check("allow = ['Bash(make:*)']", "cd /tmp && make", Decision::Allow, Some("cd /tmp"));
     check("deny = ['Bash(knob:*)']", "ls | knob", Decision::Deny, Some("knob"));
     check("ask = ['Bash(cargo test:*)']", "ls && cargo test", Decision::Ask, Some("cargo test"));
 }

@@ -5,6 +5,7 @@ mod build;
 mod changes;
 mod files;
 mod git;
+mod search;
 mod shell;
 mod web;
 mod wildcards;

@@ -4,6 +4,7 @@ use super::{
     Hit, Judge, by_rule,
     changes::Changes,
     files::{By, outside},
+    search::searches,
 };
 use crate::{
     path::Access,
@@ -20,9 +21,6 @@ use crate::{
 
 /// The most directories a command may turn out to run in.
 const MAX_DIRECTORIES: usize = 8;
-
-/// Commands that take in the contents of whole directories.
-const SEARCHING: &[&str] = &["grep", "egrep", "fgrep", "rg", "cp", "diff"];
 
 /// The directories a command may run in; `None` where they can't be told.
 pub(super) type Directories = Option<Vec<PathBuf>>;
@@ -220,8 +218,8 @@ impl Judge<'_> {
                     verdict = verdict.strictest(self.changed_before(&place));
                 }
             }
-            if SEARCHING.contains(&program(&command.words).as_str()) {
-                verdict = verdict.strictest(self.search(&used.paths, &start, hit));
+            if searches(&command.words) {
+                verdict = verdict.strictest(self.search(&command.words, &used.paths, &start, hit));
             }
             for (access, word) in &used.paths {
                 verdict = verdict.strictest(self.word(word, &start, *access, hit));
@@ -255,27 +253,6 @@ impl Judge<'_> {
         let target = self.target(word, cwd);
         let located = target.to_str().and_then(|path| self.roots.locate(path, cwd, self.links).ok());
         located.is_some_and(|located| located.reached.iter().all(|path| self.links.is_directory(path)))
-    }
-
-    /// A command that may take in everything below the directories it names, or below the one it runs in.
-    fn search(&self, paths: &[(Access, Word)], start: &Path, whole: Option<Hit<'_>>) -> Verdict {
-        let named = paths.iter().filter(|(access, _)| *access == Access::Read);
-        let mut places: Vec<PathBuf> = named.flat_map(|(_, word)| self.targets(word, start)).collect();
-        if places.is_empty() {
-            places.push(start.to_owned());
-        }
-        let private = places.iter().find(|place| {
-            let located = self.roots.locate(&place.to_string_lossy(), start, self.links);
-            located.is_ok_and(|located| located.reached.iter().any(|path| self.roots.holds_private(path)))
-        });
-        match private {
-            Some(place) => {
-                let place = quoted(&place.to_string_lossy());
-                let detail = format!("looks through {place}, in which private or protected files lie");
-                self.settle(Act::WideSearch, whole, &detail)
-            }
-            None => self.settle(Act::Inspect, None, "nothing private lies there"),
-        }
     }
 
     /// One word that names a file.

@@ -322,7 +322,8 @@ fn is_claude_settings(names: &[&str]) -> bool {
         .any(|run| run[0] == ".claude" && run[1].starts_with("settings") && run[1].ends_with(".json"))
 }
 
-fn is_environment(name: &str) -> bool {
+/// Whether the name, in lower case, is that of a `.env` file or one of its kin.
+pub(crate) fn is_environment(name: &str) -> bool {
     let named = name
         .strip_prefix(".env")
         .is_some_and(|rest| rest == "rc" || rest.chars().next().is_none_or(|next| !next.is_alphanumeric()));

@@ -571,7 +571,7 @@ fn s5_a_path_that_an_earlier_part_of_a_command_may_have_changed_is_asked() {
         "git checkout other && git merge topic",
         "git checkout other && git add src/a.rs && git commit -m x",
         "git checkout other && ls && rg TODO",
-        "git checkout other && grep -r TODO .",
+        "git checkout other && rg TODO .",
         "git checkout -- docs/x.md && cat a.txt",
         "git restore --staged docs && cat docs/x.md",
         "git stash list && cat a.txt",
@@ -620,4 +620,82 @@ fn hostile_wildcards_and_moves_are_judged_in_time() {
             &command[..20.min(command.len())]
         );
     }
+}
+
+#[test]
+fn a_search_of_a_directory_that_holds_an_env_file_is_asked() {
+    let (_dir, surroundings) = world();
+    let ws = &surroundings.workspace;
+    for name in ["app", "visible", "clean", "giant", "other"] {
+        fs::create_dir_all(ws.join(name)).unwrap();
+    }
+    for name in [
+        "app/.env",
+        "app/a.rs",
+        "visible/prod.env",
+        "clean/.env.example",
+        "clean/a.rs",
+        "giant/.env",
+        "other/a",
+    ] {
+        fs::write(ws.join(name), "").unwrap();
+    }
+    for count in 0..4200 {
+        fs::write(ws.join(format!("giant/{count}")), "").unwrap();
+    }
+    let check = |rules: &str, command: &str, expected: Decision| {
+        assert_eq!(judge_in(&surroundings, rules, command), expected, "{rules} {command}");
+    };
+    use Decision::{Allow, Ask, Deny};
+    for command in [
+        "grep -r x DIR",
+        "grep -rn x DIR",
+        "grep -nr x DIR",
+        "grep --recursive x DIR",
+        "grep --rec x DIR",
+        "grep -d recurse x DIR",
+        "grep -drecurse x DIR",
+        "grep -nd recurse x DIR",
+        "grep --directories=recurse x DIR",
+        "grep --directories recurse x DIR",
+        "egrep -r x DIR",
+        "fgrep -rn x DIR",
+        "cd DIR && grep -rn x",
+        "cd DIR && grep -rn x .",
+        "ls | grep -r x DIR",
+        "grep -r --exclude=a.rs --include=*.rs x DIR",
+        "rg --hidden x DIR",
+        "rg -uu x DIR",
+        "diff -r --no-dereference DIR other",
+        "git grep --untracked x DIR",
+    ] {
+        check("", &command.replace("DIR", "app"), Ask);
+        check("", &command.replace("DIR", "giant"), Ask);
+        // Not lifted by a rule for the command, nor by the loosest preset; and a rule for the file holds.
+        check("preset = 'permissive'\nallow = ['Bash']", &command.replace("DIR", "app"), Ask);
+        check("allow = ['Bash(grep:*)']", &command.replace("DIR", "app"), Ask);
+        check("deny = ['Read(.env)']", &command.replace("DIR", "app"), Deny);
+        check("preset = 'permissive'\nallow = ['Read(./app/.env)']", &command.replace("DIR", "app"), Allow);
+    }
+    for command in [
+        "grep -rn x clean",
+        "grep -rn x src",
+        "grep -rn --include=*.rs x app",
+        "grep -rn --exclude=.env x app",
+        "grep -rn '--exclude=.env*' x app",
+        "grep x app/a.rs",
+        "cd app && ls | grep x",
+        "cd app && ls | grep -e recursive",
+        "cd app && ls | grep -A 3 -d skip x",
+        "rg x app",
+        "cd app && rg x",
+        "rg -t rust x visible",
+        "rg -g '*.rs' x visible",
+        "rg --files app",
+        "git grep x app",
+        "ls -R app",
+    ] {
+        check("", command, Allow);
+    }
+    check("", "rg x visible", Ask);
 }

@@ -14,10 +14,8 @@ use crate::{Error, Result};
 
 /// The largest file with a path that is read.
 const MAX_LINK: u64 = 64 << 10;
-/// The largest file that git may read on its way to a worktree.
-const MAX_FILE: u64 = 1 << 20;
-/// What of an administrative directory every command reads or writes.
-const ALWAYS_USED: &[&str] = &["HEAD", "index", "logs/HEAD"];
+/// The largest of the files that git reads as a whole to know what a worktree is.
+pub(crate) const MAX_FILE: u64 = 1 << 20;
 /// Why something is refused where a file is expected.
 pub(crate) const NO_FILE: &str =
     "it isn't a file of the size git writes, so reading it might not end; look at it and delete it";
@@ -48,7 +46,8 @@ impl Home {
         };
         if git_dir != self.common_dir {
             self.require_common_dir(&git_dir)?;
-            require_files(&git_dir, ALWAYS_USED)?;
+            require_files(&git_dir, &["HEAD"], MAX_FILE)?;
+            require_files(&git_dir, &["index", "logs/HEAD"], u64::MAX)?;
         }
         let mut variables = vec![("GIT_DIR", git_dir), ("GIT_COMMON_DIR", self.common_dir.clone())];
         variables.extend(tree.map(|tree| ("GIT_WORK_TREE", tree)));
@@ -116,12 +115,12 @@ pub(crate) fn open_regular(path: &Path) -> io::Result<(File, Metadata)> {
 }
 
 /// Refuses an administrative directory with something else than files where git reads files.
-pub(crate) fn require_files(admin_dir: &Path, names: &[&str]) -> Result<()> {
+pub(crate) fn require_files(admin_dir: &Path, names: &[&str], max_bytes: u64) -> Result<()> {
     for name in names {
         let path = admin_dir.join(name);
         // A link to a file is one to git, and HEAD may be a link to a ref, which isn't there.
         let fine = match fs::metadata(&path) {
-            Ok(meta) => meta.is_file() && (*name == "index" || meta.len() <= MAX_FILE),
+            Ok(meta) => meta.is_file() && meta.len() <= max_bytes,
             Err(error) => matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory),
         };
         if !fine {

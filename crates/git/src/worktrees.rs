@@ -2,7 +2,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::command::to_path;
-use crate::site::{read_small, require_files};
+use crate::site::{MAX_FILE, read_small, require_files};
 use crate::{BranchName, Error, ObjectId, Repository, Result};
 
 /// What git reads of every worktree when it lists them or looks for a branch in use.
@@ -52,7 +52,7 @@ impl Repository {
     /// [`Error::UnusablePath`] if something else is where a worktree has its files, such as a pipe; when `git` fails.
     pub fn worktrees(&self) -> Result<Vec<Worktree>> {
         for admin_dir in fs::read_dir(self.common_dir().join("worktrees")).into_iter().flatten().flatten() {
-            require_files(&admin_dir.path(), READ_OF_ALL)?;
+            require_files(&admin_dir.path(), READ_OF_ALL, MAX_FILE)?;
         }
         let out = self.git.read(self.common_dir(), "worktree").args(["list", "--porcelain", "-z"]).bytes()?;
         let mut list = Vec::new();

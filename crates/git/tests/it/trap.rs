@@ -429,6 +429,18 @@ fn a_workspaces_own_configuration_starts_nothing() {
     trap.assert_unsprung("remove");
 }
 
+#[test]
+fn a_workspace_may_have_a_long_history() {
+    let scene = Scene::new();
+    let repo = scene.open();
+    let workspace = create(&repo, "one");
+    let log = workspace.admin_dir.join("logs/HEAD");
+    let line = fs::read_to_string(&log).unwrap();
+    write(&log, line.repeat((2 << 20) / line.len()));
+    write(&workspace.path.join("new"), "n");
+    repo.commit_all(&workspace, "work", None).unwrap().unwrap();
+}
+
 /// Puts a pipe without a writer there, and afterwards a link to a device without end.
 fn endless(path: &Path) -> [fn(&Path); 2] {
     fs::create_dir_all(path.parent().unwrap()).unwrap();

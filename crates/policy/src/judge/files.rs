@@ -2,7 +2,7 @@ use std::path::Path;
 
 use super::{Hit, Judge, by_rule};
 use crate::{
-    path::{Access, Located, Place, Protection, could_reach_protected},
+    path::{Access, Located, Place, Protection},
     preset::Act,
     rule::Subject,
     text::quoted,
@@ -51,36 +51,14 @@ impl Judge<'_> {
                 add(self.path(".", &self.call.cwd, access, By::Tool, whole));
             }
             // A pattern may lead out of the directory it starts from.
-            let patterns: &[&str] =
-                if self.tool.name == "Glob" { &["pattern"] } else { &["glob", "include"] };
-            for pattern in patterns.iter().filter_map(|key| self.argument(key)) {
-                // ripgrep takes a pattern for leave to look into hidden files. Listing names reads no file, so that only
-                // patterns that ask for hidden ones count there.
-                let last = pattern.rsplit('/').next().unwrap_or_default();
-                let contents = self.tool.name != "Glob";
-                let asks = contents && !pattern.starts_with('!') || last.starts_with(['.', '{', '[']);
-                if asks && could_reach_protected(pattern, contents) {
-                    add(self.settle(
-                        Act::GlobPath,
-                        whole,
-                        &format!("the pattern {} may match protected files", quoted(pattern)),
-                    ));
+            let start = self.call.cwd.join(start);
+            match self.name_patterns() {
+                Ok(patterns) => {
+                    for pattern in patterns {
+                        add(self.name_pattern(pattern, &start, whole));
+                    }
                 }
-                if pattern.contains("..") {
-                    add(self.settle(
-                        Act::GlobPath,
-                        whole,
-                        &format!("the pattern {} leads upwards", quoted(pattern)),
-                    ));
-                }
-                let start = self.call.cwd.join(start);
-                add(self.path(pattern, &start, access, By::Tool, whole));
-                // Everything below the directory before the first wildcard is looked through.
-                let fixed = pattern.find(['*', '?', '[', '{']).map_or(pattern, |wild| &pattern[..wild]);
-                if let Some((directory, _)) = fixed.rsplit_once('/') {
-                    let directory = if directory.is_empty() { "/" } else { directory };
-                    add(self.path(directory, &start, access, By::Tool, whole));
-                }
+                Err(problem) => add(self.unreadable(&problem)),
             }
         } else if !named {
             add(self.unreadable("no argument names a file"));

@@ -5,6 +5,7 @@ mod build;
 mod changes;
 mod files;
 mod git;
+mod patterns;
 mod search;
 mod shell;
 mod web;

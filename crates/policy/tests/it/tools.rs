@@ -212,6 +212,59 @@ fn the_standard_preset_decides_by_tool_and_place() {
 }
 
 #[test]
+fn patterns_of_search_tools_are_judged_in_every_shape() {
+    let policies = Policies::default();
+    let check = |name: &str, key: &str, pattern: Value, expected: Decision| {
+        let mut input = json!({ "pattern": "x" });
+        input[key] = pattern.clone();
+        let verdict = tool(&policies, name, input);
+        assert_eq!(verdict.decision, expected, "{name} {key} {pattern}: {verdict:?}");
+    };
+    // A list is judged by each of its patterns; what is no text can't be read.
+    for key in ["glob", "include", "globs", "include_pattern", "includePattern"] {
+        check("Grep", key, json!(["../**"]), Ask);
+        check("Grep", key, json!(["*.rs", "*.env"]), Ask);
+        check("Grep", key, json!("*.env"), Ask);
+        check("Grep", key, json!(["/etc/*"]), Ask);
+        check("Grep", key, json!(["*.pem"]), Deny);
+        check("Grep", key, json!({ "a": "*.rs" }), Ask);
+        check("Grep", key, json!(3), Ask);
+        check("Grep", key, json!([["*.env"]]), Ask);
+        check("Grep", key, json!(vec!["*.rs"; 300]), Ask);
+        check("Grep", key, json!(["*.rs", "src/**/*.toml"]), Allow);
+        check("Grep", key, json!([]), Allow);
+        check("Grep", key, Value::Null, Allow);
+        check("Glob", key, json!(["/etc/*"]), Ask);
+    }
+    check("Grep", "glob", json!(true), Ask);
+    check("Grep", "include_hidden", json!(true), Allow);
+    check("Grep", "glob", json!("*.rs .e*"), Ask);
+    check("Grep", "glob", json!("*.rs,.e*"), Ask);
+    check("Grep", "glob", json!("*.rs,*.toml"), Allow);
+    check("Glob", "pattern", json!(["src/*", "/etc/*"]), Ask);
+    check("Glob", "pattern", json!(["src/*"]), Allow);
+    check("Glob", "pattern", json!(3), Ask);
+    // Braces are judged by what they stand for.
+    for pattern in [
+        "{/etc,x}/*",
+        "{src/a,src/b}/*",
+        "{..,x}/*",
+        "{.,x}{.,y}/*",
+        "{.{.,x},y}/*",
+        "x/{a,../..}/*",
+        "{a,b",
+        "a}b",
+        "{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}",
+    ] {
+        check("Glob", "pattern", json!(pattern), Ask);
+    }
+    check("Glob", "pattern", json!("{/home/dev/.ssh,x}/*"), Deny);
+    check("Glob", "pattern", json!("/home/dev/{.ssh,x}/*"), Deny);
+    check("Glob", "pattern", json!("{src,tests}/**/*.rs"), Allow);
+    check("Glob", "pattern", json!("**/*.{ts,tsx}"), Allow);
+}
+
+#[test]
 fn the_directory_a_shell_tool_is_given_counts() {
     let policies = Policies::default();
     let check = |name: &str, input: Value, expected: Decision| {

@@ -11,8 +11,8 @@ use crate::{
     preset::Act,
     rule::Subject,
     shell::{
-        Command, Effect, GIT_VALUES, Join, MAX_COMMAND_BYTES, Script, Use, Word, everything_that_might_run,
-        is_assignment, is_keyword, lex, likely_use, program, read, risks, skipped_options,
+        Command, Effect, Join, MAX_COMMAND_BYTES, Script, Use, Word, everything_that_might_run,
+        is_assignment, is_keyword, lex, likely_use, program, read, risks, synonyms,
     },
     text::{quoted, shown},
     tool::COMMAND_ARGUMENTS,
@@ -340,19 +340,12 @@ fn exact_form(words: &[Word]) -> String {
 
 /// The command in every spelling a restriction is held against.
 fn loose_forms(words: &[Word]) -> Vec<String> {
-    let texts: Vec<&str> = words.iter().map(|word| word.text.as_str()).collect();
-    let Some((first, rest)) = texts.split_first() else { return Vec::new() };
-    let mut forms = vec![texts.join(" "), exact_form(words)];
-    let name = first.rsplit('/').next().unwrap_or(first);
-    if name != *first {
-        forms.push([&[name], rest].concat().join(" "));
+    if words.is_empty() {
+        return Vec::new();
     }
-    if name == "git" {
-        let at = skipped_options(&words[1..], GIT_VALUES);
-        if at > 0 && at <= rest.len() {
-            forms.push([&["git"], &rest[at..]].concat().join(" "));
-        }
-    }
+    let whole = words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
+    let mut forms = vec![whole, exact_form(words)];
+    forms.extend(synonyms(words));
     forms
 }
 

@@ -7,12 +7,14 @@
 mod danger;
 mod grammar;
 mod lex;
+mod synonym;
 mod table;
 mod walk;
 
 pub(crate) use danger::{likely_use, risks};
-pub(crate) use grammar::{Effect, GIT_VALUES, Moved, Use, git_subcommand, read, skipped_options};
+pub(crate) use grammar::{Effect, Moved, Use, git_subcommand, read};
 pub(crate) use lex::{Command, Join, Script, Word, lex};
+pub(crate) use synonym::synonyms;
 pub(crate) use walk::{Candidate, base, everything_that_might_run, is_assignment, is_keyword, program};
 
 /// The longest command that is judged, in bytes.

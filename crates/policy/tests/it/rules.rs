@@ -145,6 +145,64 @@ fn command_patterns_match_whole_words() {
 }
 
 #[test]
+fn a_deny_holds_for_every_name_of_a_subcommand() {
+    let check = |pattern: &str, commands: &[&str], expected: Decision| {
+        for command in commands {
+            let verdict = bash(&policies(&format!("deny = ['Bash({pattern})']")), command);
+            assert_eq!(
+                verdict.decision == Decision::Deny,
+                expected == Decision::Deny,
+                "{pattern}, {command:?}"
+            );
+        }
+    };
+    use Decision::{Allow, Deny};
+    let tests = [
+        "cargo t",
+        "cargo t --lib",
+        "cargo test",
+        "cargo +nightly test",
+        "cargo +nightly t",
+        "cargo -q test",
+    ];
+    check("cargo test:*", &tests, Deny);
+    check("cargo t:*", &tests, Deny);
+    check("cargo test:*", &["cargo --config a=b t", "cargo --color always test", "/usr/bin/cargo t"], Deny);
+    check("cargo test:*", &["sh -c 'cargo t'", "ls && cargo t", "timeout 5 cargo t"], Deny);
+    check("cargo test:*", &["cargo build", "cargo tree", "cargo run -- test"], Allow);
+    check("cargo build:*", &["cargo b"], Deny);
+    check("cargo check:*", &["cargo c"], Deny);
+    check("cargo doc:*", &["cargo d"], Deny);
+    check("cargo run:*", &["cargo r", "cargo r -- x"], Deny);
+    check("cargo remove:*", &["cargo rm serde"], Deny);
+    let tests =
+        ["npm t", "npm tst", "npm test", "npm run test", "npm run-script test", "npm --silent t", "npm te"];
+    check("npm test:*", &tests, Deny);
+    check("npm run test:*", &tests, Deny);
+    check("npm test:*", &["npm -w a test", "npm --prefix a run test"], Deny);
+    check("npm test:*", &["npm run build", "npm start"], Allow);
+    check("npm run:*", &["npm run-script build", "npm rum build", "npm urn build"], Deny);
+    let installs =
+        ["npm i", "npm in x", "npm ins", "npm inst", "npm insta", "npm instal", "npm isntall", "npm add x"];
+    check("npm install:*", &installs, Deny);
+    check("npm install:*", &["npm ci", "npm init"], Allow);
+    check("npm publish:*", &["npm pub", "npm publi"], Deny);
+    check("npm exec:*", &["npm x y"], Deny);
+    check("npm uninstall:*", &["npm rm x", "npm r x", "npm un x"], Deny);
+    check("pnpm test:*", &["pnpm t", "pnpm tst", "pnpm run test"], Deny);
+    check("pnpm install:*", &["pnpm i", "pnpm -F a i"], Deny);
+    check("yarn install:*", &["yarn"], Deny);
+    check("yarn test:*", &["yarn run test", "yarn --cwd a test"], Deny);
+    check("yarn install:*", &["yarn test"], Allow);
+    check("pytest:*", &["python -m pytest", "python3 -m pytest -x", "py.test"], Deny);
+    check("python -m pytest:*", &["pytest -x"], Deny);
+    check("git add:*", &["git stage x", "git -C src stage x"], Deny);
+    // For a rule that allows, another name is another command.
+    let verdict = bash(&policies("allow = ['Bash(npm install:*)']"), "npm i");
+    assert_eq!(verdict.decision, Decision::Ask);
+}
+
+#[test]
 fn every_part_of_a_compound_command_needs_its_own_leave() {
     let check = |rules: &str, command: &str, decision: Decision, part: Option<&str>| {
         let verdict = bash(&policies(rules), command);

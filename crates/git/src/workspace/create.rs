@@ -108,6 +108,7 @@ impl Repository {
             Err(error) => {
                 if let Err(left) = self.undo_creation(&stored) {
                     tracing::warn!(name = %stored.name, error = %left, "a half-made workspace is left for recovery");
+                    self.leave_to_recovery(&stored);
                 }
                 Err(error)
             }

@@ -76,8 +76,8 @@ struct Claim {
 }
 
 impl Repository {
-    /// Mends what processes left that were killed while creating, removing or merging, and what a merge couldn't put
-    /// back ([`Error::CheckoutUnfinished`]). Safe at any time and from
+    /// Mends what processes left that were killed while creating, removing or merging, and what those left that gave up
+    /// on the way, such as a merge with [`Error::CheckoutUnfinished`]. Safe at any time and from
     /// several processes at once; what living processes do is left alone.
     ///
     /// # Errors
@@ -107,6 +107,23 @@ impl Repository {
             }
         }
         Ok(recovery)
+    }
+
+    /// Disowns a creation or removal that this process gave up, since it lives on: nobody else would mend it.
+    pub(super) fn leave_to_recovery(&self, given_up: &Stored) {
+        let disown = || {
+            let _lock = self.lock("leave a workspace to recovery")?;
+            let same = |stored: &Stored| stored.id == given_up.id && stored.owner == given_up.owner;
+            match Stored::load(self, &given_up.name)?.filter(same) {
+                Some(stored) if stored.stage != Stage::Ready => {
+                    Stored { owner: Owner::nobody(), ..stored }.store(self)
+                }
+                _ => Ok(()),
+            }
+        };
+        if let Err(error) = disown() {
+            tracing::warn!(name = %given_up.name, %error, "a workspace can't be mended before this process ends");
+        }
     }
 
     /// Makes this process the owner of what dead ones left, so that nobody else mends it meanwhile.

@@ -62,7 +62,7 @@ impl Repository {
     /// [`Error::Displaced`];
     /// [`Error::UnusablePath`] if the directory isn't the workspace's any more.
     pub fn remove(&self, name: &WorkspaceName, options: &RemoveOptions) -> Result<Removed> {
-        let (stored, work, branch_tip) = {
+        let (stored, aside, branch_tip) = {
             let _lock = self.lock("remove a workspace")?;
             let mut stored = Stored::load_ready(self, name)?;
             stored.refuse_other_holder(options.holder.as_deref())?;
@@ -71,13 +71,15 @@ impl Repository {
             stored.stage = Stage::Removing;
             stored.owner = Owner::this_process();
             stored.store(self)?;
-            let work = match self.set_aside(&mut stored) {
-                Ok(work) => work,
-                Err(error) => return Err(self.take_back(stored, error)),
-            };
-            (stored, work, branch_tip)
+            let aside = self.set_aside(&mut stored);
+            (stored, aside, branch_tip)
         };
-        let mut removed = self.finish_removal(stored)?;
+        let work = match aside {
+            Ok(work) => work,
+            Err(error) => return Err(self.take_back(stored, error)),
+        };
+        let mut removed =
+            self.finish_removal(stored.clone()).inspect_err(|_| self.leave_to_recovery(&stored))?;
         // Kept before or after the directory was set aside, never both.
         let mut work = work.into_iter();
         removed.work = removed.work.or_else(|| work.next());
@@ -139,11 +141,7 @@ impl Repository {
     fn take_back(&self, mut stored: Stored, error: Error) -> Error {
         let Err(left) = stored.put_back(self) else { return error };
         tracing::warn!(name = %stored.name, error = %left, "a removal that failed is left for recovery");
-        // This process lives on, but nobody is at it any more.
-        stored.owner = Owner::nobody();
-        if let Err(error) = stored.store(self) {
-            return error;
-        }
+        self.leave_to_recovery(&stored);
         Error::Displaced {
             name: stored.name.to_string(),
             aside: stored.temporary(),

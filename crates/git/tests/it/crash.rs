@@ -354,3 +354,35 @@ fn many_processes_killed_at_random_leave_a_healthy_repository() {
         assert_eq!(scene.neighbours().len(), there, "round {round}, {operation}");
     }
 }
+
+#[test]
+fn what_a_process_gave_up_is_mended_while_it_lives() {
+    let check = |operation: &str, failing: &str, recovered: fn(&Recovered) -> bool| {
+        let scene = prepared(operation);
+        let program = scene.base.join("tools/git");
+        let script = format!("#!/bin/sh\ncase \"$*\" in {failing}) exit 1 ;; esac\nexec git \"$@\"\n");
+        write_program(&program, &script);
+        let mut settings = settings();
+        settings.git = program;
+        let failing = Repository::discover_with(&scene.root, settings).unwrap();
+        let error = if operation == "create" {
+            failing.create(&request("victim")).unwrap_err()
+        } else {
+            let mut options = RemoveOptions::default();
+            options.branch = BranchFate::Delete;
+            failing.remove(&name("victim"), &options).unwrap_err()
+        };
+        assert!(matches!(error, missiond_git::Error::Git { .. }), "{operation}: {error}");
+        assert!(is_recorded(&scene), "{operation} could be undone");
+        let recovery = scene.open().recover().unwrap();
+        assert!(recovery.problems.is_empty(), "{operation}: {recovery:?}");
+        assert!(matches!(recovery.done.as_slice(), [done] if recovered(done)), "{operation}: {recovery:?}");
+        assert!(!is_recorded(&scene) && scene.neighbours() == ["tools"], "{operation}");
+        scene.assert_healthy();
+    };
+    // The undoing of a creation deletes the branch last, a removal when the work is kept.
+    let undone: fn(&Recovered) -> bool = |done| matches!(done, Recovered::CreationUndone { .. });
+    check("create", "*\" reset \"*|*\" update-ref -d \"*", undone);
+    let finished: fn(&Recovered) -> bool = |done| matches!(done, Recovered::RemovalFinished { .. });
+    check("remove", "*\" update-ref -d \"*", finished);
+}

@@ -216,7 +216,7 @@ const TABLE: &[PresetRow] = &[
     row(Act::Privilege, "privilege", [D, D, D, D], Lift::Never, Risk::Critical, "gaining privileges, changing the system's accounts, mounts or modules"),
     row(Act::Device, "device", [D, D, D, D], Lift::Never, Risk::Critical, "formatting, partitioning or overwriting devices"),
     row(Act::Shutdown, "shutdown", [D, D, D, D], Lift::Never, Risk::Critical, "stopping the machine"),
-    row(Act::OrchestratorLook, "orchestrator-look", [A, A, A, A], Lift::Rule, Risk::Low, "asking the orchestrator how things stand"),
+    row(Act::OrchestratorLook, "orchestrator-look", [A, A, A, A], Lift::Rule, Risk::Low, "the orchestrator's version and its help"),
     row(Act::Orchestrator, "orchestrator", [Q, Q, Q, Q], Lift::Named, Risk::High, "other commands of the orchestrator"),
     row(Act::OrchestratorControl, "orchestrator-control", [D, D, D, D], Lift::Never, Risk::Critical, "approving, rejecting, cancelling or configuring: that is for people"),
     row(Act::TooComplex, "too-complex", [D, D, D, D], Lift::Never, Risk::High, "commands too long or too deeply nested to judge"),

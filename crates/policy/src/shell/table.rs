@@ -407,16 +407,9 @@ pub(super) const COMMANDS: &[Spec] = &[
     spec("git mv", Act::LocalGit, O::Move, Options::Only(&["-f", "-k", "-n", "-v", "--force", "--verbose", "--dry-run"])),
     spec("git init", Act::LocalGit, O::Write, Options::Only(&["-q", "-b=", "--quiet", "--initial-branch="])),
     spec("git fetch", Act::OwnRemote, O::Remote, Options::Only(&["-p", "-q", "-v", "--all", "--prune", "--tags", "--no-tags", "--quiet", "--verbose", "--dry-run"])),
-    // The orchestrator's own commands that only look.
+    // What the orchestrator says of itself. Its other commands talk to the mission, which refuses agents.
     spec("missiond --version", Act::OrchestratorLook, O::None, NONE),
     spec("missiond --help", Act::OrchestratorLook, O::None, NONE),
-    spec("missiond help", Act::OrchestratorLook, O::Text, NONE),
-    spec("missiond status", Act::OrchestratorLook, O::None, Options::Only(&["--json", "--format="])),
-    spec("missiond task list", Act::OrchestratorLook, O::None, Options::Only(&["--json", "--format="])),
-    spec("missiond task show", Act::OrchestratorLook, O::Text, Options::Only(&["--json", "--format="])),
-    spec("missiond agent list", Act::OrchestratorLook, O::None, Options::Only(&["--json", "--format="])),
-    spec("missiond agent status", Act::OrchestratorLook, O::Text, Options::Only(&["--json", "--format="])),
-    spec("missiond worktree list", Act::OrchestratorLook, O::None, Options::Only(&["--json", "--format="])),
 ];
 
 /// Commands of which it is known what kind they are, and no more; asked or denied with that reason.

@@ -221,9 +221,11 @@ fn a_killed_process_is_cleaned_up_after_by_the_next_creation() {
     assert_eq!(scene.worktree_count(), 2);
 }
 
-/// Kills the operation right before the first command at which `there` holds.
-fn killed_once(operation: &str, there: impl Fn(&Scene) -> bool) -> Scene {
-    for at in 1.. {
+/// Kills the operation right before the first command at which `there` holds. The search begins at `from` and leaves
+/// there what it found, for the next one.
+fn killed_once(operation: &str, from: &mut usize, there: impl Fn(&Scene) -> bool) -> Scene {
+    for at in *from.. {
+        *from = at;
         let scene = prepared(operation);
         let tools = tempfile::tempdir().unwrap();
         assert!(killed(&scene, tools.path(), operation, at, "before"), "no such command");
@@ -252,11 +254,12 @@ fn g6_a_lock_that_a_killed_git_left_is_cleared_and_a_foreign_one_is_not() {
             .is_ok_and(|mut entries| entries.next().is_some())
     };
     for (operation, lock) in [("create", "refs/heads/agent/victim.lock"), ("merge", "index.lock")] {
+        let mut at = 1;
         for foreign in [false, true] {
             let scene = if operation == "create" {
-                killed_once(operation, branch_made)
+                killed_once(operation, &mut at, branch_made)
             } else {
-                killed_once(operation, begun)
+                killed_once(operation, &mut at, begun)
             };
             let lock = scene.root.join(".git").join(lock);
             let file = fs::File::create(&lock).unwrap();
@@ -285,11 +288,12 @@ fn a_merge_interrupted_in_the_middle_of_a_file_is_completed_and_foreign_work_is_
         fs::read_dir(scene.root.join(".git/missiond/merges"))
             .is_ok_and(|mut entries| entries.next().is_some())
     };
+    let mut at = 1;
     let whole = "ONE\ntwo\nthree\nfour\nfive\nsix\nSEVEN\n";
     for (content, mended) in
         [(Some(&whole[..9]), true), (Some(""), true), (None, true), (Some("mine\n"), false)]
     {
-        let scene = killed_once("merge", begun);
+        let scene = killed_once("merge", &mut at, begun);
         let file = scene.root.join("src/lib.rs");
         match content {
             Some(content) => fs::write(&file, content).unwrap(),
@@ -310,7 +314,7 @@ fn a_merge_interrupted_in_the_middle_of_a_file_is_completed_and_foreign_work_is_
 #[test]
 fn a_branch_of_the_same_name_made_by_a_person_survives_recovery() {
     // The intent is recorded, and the branch isn't made yet.
-    let scene = killed_once("create", is_recorded);
+    let scene = killed_once("create", &mut 1, is_recorded);
     assert_eq!(scene.branches(), ["main"]);
     scene.git(&["branch", "agent/victim"]);
     let recovery = scene.open().recover().unwrap();

@@ -143,6 +143,12 @@ fn bad_values_change_nothing() {
         ("agent.turn_timeuot", "5m", "did you mean `agent.turn_timeout`"),
         ("core.max_concurrent_agents", "501", "from 1 to 500"),
         ("security.enable_hooks", "maybe", "true or false"),
+        ("worktree.naming_pattern", "work", "`{issue_id}`"),
+        ("worktree.naming_pattern", "a/{issue_id}", "can be a directory"),
+        ("worktree.naming_pattern", "{issue}-{issue_id}", "`{repo}`"),
+        ("core.default_branch_prefix", "a..b", "as git takes it"),
+        ("core.default_branch_prefix", "", "as git takes it"),
+        ("core.default_branch_prefix", "team/", "as git takes it"),
         ("agent.turn_timeout", "\u{1b}[2J", "length of time"),
     ] {
         let outcome = scene.run(&["config", "set", key, value]);

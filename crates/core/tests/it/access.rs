@@ -128,6 +128,7 @@ fn slots_are_made_for_whoever_waits() {
     };
     agent("there", "/bin/sh");
     agent("absent", "no-program-has-this-name");
+    agent("gone", "/no/such/place/program");
     let config = scene.project().mission_config().unwrap();
     let scripted = "scripted".parse().unwrap();
     let waiting = |agent: Option<&str>, driver: Option<DriverKind>| {
@@ -148,6 +149,7 @@ fn slots_are_made_for_whoever_waits() {
         waiting(Some("there"), None),
         waiting(Some("there"), Some(DriverKind::Pty)),
         waiting(Some("absent"), None),
+        waiting(Some("gone"), None),
         waiting(Some("unheard-of"), None),
         waiting(None, None),
     ];

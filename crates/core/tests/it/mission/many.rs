@@ -156,6 +156,14 @@ async fn finished_tasks_cost_nothing_to_open_and_little_to_list() {
     let Response::Tasks(failed) = client.call(Request::Tasks { filter }).await.unwrap() else { panic!() };
     let expected: Vec<TaskId> = finished.iter().copied().step_by(10).skip(995).collect();
     assert_eq!(failed.iter().map(|task| task.id).collect::<Vec<_>>(), expected);
+    // What does not fit is still found by a part of its id, without being held.
+    let text = finished[0].to_string();
+    let Response::Task(found) = client.call(Request::FindTask { text: text[..30].to_owned() }).await.unwrap()
+    else {
+        panic!()
+    };
+    assert_eq!(found.id, finished[0]);
+    assert!(counting.taken().1 <= 64);
     mission.shutdown("over").await.unwrap();
 }
 

@@ -7,13 +7,15 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use missiond_process::{Environment, Exit, RunError, SpawnSpec};
+use rustix::fs::Access;
 
 use crate::nested::require_plain_worktree_config;
 use crate::owner::Owner;
 use crate::site::Home;
+use crate::stale::Stopped;
 use crate::{Error, Result, Settings};
 
 /// Configuration no `git` of ours may take from the repository: what would run code that an agent can write,
@@ -79,6 +81,10 @@ impl Git {
     /// Keeps every command from now on to one repository, unless the command names another git directory.
     pub(crate) fn keep_to(&mut self, home: Home) {
         self.home = Some(Arc::new(home));
+    }
+
+    pub(crate) fn home(&self) -> Option<&Home> {
+        self.home.as_deref()
     }
 
     pub(crate) fn settings(&self) -> &Settings {
@@ -226,19 +232,25 @@ impl Call<'_> {
         spec.args.extend(self.args.iter().cloned());
         spec.env = self.environment()?;
         spec.tag = Owner::this_process().tag();
+        let since = SystemTime::now();
         let finished = missiond_process::run(&spec, &self.input, settings.deadline, self.max_output)
             .map_err(|error| match error {
                 RunError::Deadline { .. } => {
+                    self.clear_locks(since);
                     Error::TimedOut { command: self.command(), deadline: settings.deadline }
                 }
                 RunError::TooMuchOutput { .. } => {
+                    self.clear_locks(since);
                     Error::OutputTooLarge { command: self.command(), limit: self.max_output }
                 }
                 other => Error::Run { program: self.git.program.clone(), source: other.into() },
             })?;
         let code = match finished.exit {
             Exit::Code(code) => code,
-            Exit::Signal(signal) => 128 + signal,
+            Exit::Signal(signal) => {
+                self.clear_locks(since);
+                128 + signal
+            }
         };
         let tail = &finished.stderr[finished.stderr.len().saturating_sub(STDERR_TAIL)..];
         let stderr = String::from_utf8_lossy(tail).trim().to_owned();
@@ -246,9 +258,30 @@ impl Call<'_> {
         Ok(Output { code, stdout: finished.stdout, stderr })
     }
 
+    /// Deletes the lock files that this command left when it was stopped: git takes them away itself, but not when it
+    /// is killed, and every later command would wait for them in vain.
+    fn clear_locks(&self, since: SystemTime) {
+        let Some(home) = self.git.home.as_ref().filter(|_| !self.reads_only && !self.anywhere) else {
+            return;
+        };
+        let named = self.env.iter().find(|(name, _)| name == "GIT_DIR").map(|(_, dir)| PathBuf::from(dir));
+        let git_dir = named.or_else(|| {
+            let variables = home.variables(self.cwd).ok()?;
+            variables.into_iter().find(|(name, _)| *name == "GIT_DIR").map(|(_, dir)| dir)
+        });
+        // Not in somebody else's repository.
+        if let Some(git_dir) = git_dir.filter(|dir| dir.starts_with(&home.common_dir)) {
+            Stopped { home, cwd: self.cwd, git_dir: &git_dir, since }.clear_locks();
+        }
+    }
+
     fn environment(&self) -> Result<Environment> {
         // `inherit_basics` takes no GIT_* variable, so that a caller inside a git hook doesn't redirect us.
         let mut env = Environment::inherit_basics();
+        // Filters are looked up on it, in the directory that git works in.
+        if let Some(path) = env::var_os("PATH").and_then(|path| env::join_paths(absolute_dirs(&path)).ok()) {
+            env.set("PATH", path);
+        }
         for (name, value) in [
             ("LC_ALL", "C"),
             ("GIT_TERMINAL_PROMPT", "0"),
@@ -301,9 +334,19 @@ fn lock_in_the_way(output: &Output) -> Option<PathBuf> {
     Some(PathBuf::from(path))
 }
 
+/// Finds the program, by its path or on `PATH`. A relative entry there would mean another file for every directory that
+/// git is started in, among them those that agents write.
 fn look_up(program: &Path) -> Option<PathBuf> {
     if program.as_os_str().as_bytes().contains(&b'/') {
-        return program.is_file().then(|| program.to_owned());
+        return is_program(program).then(|| std::path::absolute(program).ok()).flatten();
     }
-    env::split_paths(&env::var_os("PATH")?).map(|dir| dir.join(program)).find(|candidate| candidate.is_file())
+    absolute_dirs(&env::var_os("PATH")?).map(|dir| dir.join(program)).find(|candidate| is_program(candidate))
+}
+
+fn absolute_dirs(path: &OsStr) -> impl Iterator<Item = PathBuf> {
+    env::split_paths(path).filter(|dir| dir.is_absolute())
+}
+
+fn is_program(file: &Path) -> bool {
+    file.is_file() && rustix::fs::access(file, Access::EXEC_OK).is_ok()
 }

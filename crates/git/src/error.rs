@@ -197,6 +197,21 @@ pub enum Error {
         /// Paths below the workspace.
         paths: Vec<PathBuf>,
     },
+    /// A removal failed, and the workspace's files can't go back to their place. Why it failed is in `source`.
+    #[error(
+        "workspace {name:?} wasn't removed, and its files are in {aside:?} now; make room at {path:?}, where something \
+         else may be, then recover, which moves them back or goes on with the removal"
+    )]
+    Displaced {
+        /// The workspace.
+        name: String,
+        /// Where its files are.
+        aside: PathBuf,
+        /// Where they belong.
+        path: PathBuf,
+        /// Why the removal failed.
+        source: Box<Self>,
+    },
     /// A lock file of git's own, such as `index.lock`, is in the way.
     #[error(
         "{path:?} exists: another git process works there; if none does, it is left from a crash and can be deleted"
@@ -249,6 +264,20 @@ pub enum Error {
         worktree: PathBuf,
         /// Why it isn't touched.
         reason: CheckoutBlock,
+    },
+    /// A merge's checkout stopped on its way and couldn't be undone. The cause is in `source`.
+    #[error(
+        "merging into {branch:?} stopped halfway in {worktree:?}: some of its files are as before, some as after the \
+         merge; see to the cause, then merge again or recover, which completes or undoes it without overwriting other \
+         changes"
+    )]
+    CheckoutUnfinished {
+        /// The target branch.
+        branch: String,
+        /// The worktree that has it checked out.
+        worktree: PathBuf,
+        /// What stopped it.
+        source: Box<Self>,
     },
     /// A fast-forward was asked for and isn't possible.
     #[error("{into:?} can't be fast-forwarded to {branch:?}: both have commits of their own; merge instead")]
@@ -412,6 +441,7 @@ impl Error {
             | Self::RefMoved { .. } => ErrorKind::Busy,
             Self::LockedByGit { .. }
             | Self::NestedRepositories { .. }
+            | Self::Displaced { .. }
             | Self::Redirected { .. }
             | Self::NotMerged { .. }
             | Self::BranchCheckedOut { .. }
@@ -434,6 +464,7 @@ impl Error {
             | Self::NoCommits { .. } => ErrorKind::Unsupported,
             Self::OutputTooLarge { .. }
             | Self::TimedOut { .. }
+            | Self::CheckoutUnfinished { .. }
             | Self::Git { .. }
             | Self::StillRunning { .. }
             | Self::UnexpectedOutput { .. }

@@ -70,6 +70,7 @@ mod commit;
 mod error;
 mod exclude;
 mod inspect;
+mod journal;
 mod locate;
 mod lock;
 mod merge;

@@ -155,11 +155,13 @@ impl Repository {
     /// Merges `branch` into the branch `into`, computed in memory.
     ///
     /// The target ref is moved only if it still is what the merge was computed from. A worktree that has the target
-    /// checked out is touched only as [`MergeOptions::checked_out`] says; other worktrees never are.
+    /// checked out is touched only as [`MergeOptions::checked_out`] says; other worktrees never are. A checkout that
+    /// fails on its way is undone; if that fails as well, the next merge into the branch or [`Repository::recover`]
+    /// completes or undoes it.
     ///
     /// # Errors
-    /// [`Error::NoSuchBranch`], [`Error::NotFastForward`], [`Error::CheckoutBlocked`], [`Error::RefMoved`],
-    /// [`Error::IndexLocked`], [`Error::LockHeld`]; [`Error::Git`] for unrelated histories.
+    /// [`Error::NoSuchBranch`], [`Error::NotFastForward`], [`Error::CheckoutBlocked`], [`Error::CheckoutUnfinished`],
+    /// [`Error::RefMoved`], [`Error::IndexLocked`], [`Error::LockHeld`]; [`Error::Git`] for unrelated histories.
     pub fn merge(
         &self,
         branch: &BranchName,
@@ -167,6 +169,7 @@ impl Repository {
         options: &MergeOptions,
     ) -> Result<MergeOutcome> {
         let _lock = self.lock("merge")?;
+        self.recover_checkout_of(into)?;
         let from = self.branch_tip(into)?;
         let theirs = self.branch_tip(branch)?;
         let computed = self.compute_merge(&from, &theirs)?;

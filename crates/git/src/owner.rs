@@ -29,12 +29,20 @@ impl Owner {
         Self { pid, start: start_time(pid).unwrap_or_default(), boot: boot_id() }
     }
 
+    /// Stands for no process: what it owns is left for recovery.
+    pub(crate) fn nobody() -> Self {
+        Self { pid: 0, start: 0, boot: "-".to_owned() }
+    }
+
     pub(crate) fn is_alive(&self) -> bool {
         self.boot == boot_id() && start_time(self.pid) == Some(self.start)
     }
 
     /// Returns the process for a person to read.
     pub(crate) fn describe(&self) -> String {
+        if self.pid == 0 {
+            return "a process that gave up and left it for recovery".to_owned();
+        }
         let name = fs::read_to_string(format!("/proc/{}/comm", self.pid)).unwrap_or_default();
         match (self.is_alive(), name.trim()) {
             (true, name) => format!("process {} ({})", self.pid, name.escape_debug()),

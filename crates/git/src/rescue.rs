@@ -1,11 +1,12 @@
 use std::fs::{self, File};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::command::{Call, records, to_path};
 use crate::nested::{gitlinks, is_published, stage_everything};
+use crate::site::{NO_FILE, open_regular, read_small};
 use crate::{Error, ObjectId, Repository, Result, Workspace, WorkspaceName, record};
 
 const PREFIX: &str = "refs/missiond/rescue/";
@@ -111,10 +112,31 @@ impl Repository {
         name: &WorkspaceName,
         admin_dir: &Path,
         tree: Option<&Path>,
-    ) -> Result<Option<Rescue>> {
+    ) -> Result<Vec<Rescue>> {
         if !admin_dir.join("HEAD").is_file() {
-            return Ok(None);
+            return match tree {
+                None => Ok(Vec::new()),
+                Some(_) => {
+                    let reason = "without it git can't keep the files; move them away by hand";
+                    Err(Error::UnusablePath { path: admin_dir.join("HEAD"), reason })
+                }
+            };
         }
+        let mut kept = Vec::new();
+        kept.extend(self.rescue_files(name, admin_dir, tree)?);
+        for stash in self.parked(admin_dir)? {
+            kept.push(self.keep_parked(name, &stash)?);
+        }
+        Ok(kept)
+    }
+
+    /// Keeps the files, with the commits they were made on, or the commits alone.
+    fn rescue_files(
+        &self,
+        name: &WorkspaceName,
+        admin_dir: &Path,
+        tree: Option<&Path>,
+    ) -> Result<Option<Rescue>> {
         let head = self.commit_of(admin_dir, "HEAD")?;
         if let Some(tree) = tree {
             let index = TemporaryIndex::copy_of(self, &admin_dir.join("index"))?;
@@ -132,6 +154,49 @@ impl Repository {
     /// Keeps a commit that a ref is about to leave.
     pub(crate) fn keep_commit(&self, name: &WorkspaceName, commit: &ObjectId) -> Result<Rescue> {
         self.keep(name, commit, Some(commit))
+    }
+
+    /// Returns the changes that `--autostash` put aside until a rebase or a merge ends. No ref holds them.
+    fn parked(&self, admin_dir: &Path) -> Result<Vec<ObjectId>> {
+        let mut found = Vec::new();
+        for file in ["rebase-merge/autostash", "rebase-apply/autostash"] {
+            let text = read_small(&admin_dir.join(file)).unwrap_or_default();
+            if let Ok(id) = ObjectId::new(String::from_utf8_lossy(&text).trim()) {
+                found.extend(self.commit_of(admin_dir, id.as_str())?);
+            }
+        }
+        found.extend(self.commit_of(admin_dir, "MERGE_AUTOSTASH")?);
+        found.dedup();
+        Ok(found)
+    }
+
+    /// Keeps such changes like uncommitted work, so that they can be restored; the stash itself is the second parent.
+    fn keep_parked(&self, name: &WorkspaceName, stash: &ObjectId) -> Result<Rescue> {
+        let Some(base) = self.commit_of(self.root(), &format!("{stash}^1"))? else {
+            return self.keep_commit(name, stash);
+        };
+        let tree = self.git.read(self.root(), "rev-parse").arg(format!("{stash}^{{tree}}")).text()?;
+        let call = self.git.write(self.root(), "commit-tree");
+        let parents = [base.as_str(), stash.as_str()];
+        let commit = self.commit_tree(call, &tree, &parents, &format!("{SUBJECT}{name}\n"))?;
+        self.keep(name, &commit, Some(&base))
+    }
+
+    /// Makes a commit by the person; `call` is a `commit-tree` without arguments.
+    fn commit_tree(&self, call: Call<'_>, tree: &str, parents: &[&str], message: &str) -> Result<ObjectId> {
+        let who = self.identity(self.root())?;
+        let mut call = call.arg(tree);
+        for parent in parents {
+            call = call.args(["-p", parent]);
+        }
+        let id = call
+            .env("GIT_AUTHOR_NAME", &who.name)
+            .env("GIT_AUTHOR_EMAIL", &who.email)
+            .env("GIT_COMMITTER_NAME", &who.name)
+            .env("GIT_COMMITTER_EMAIL", &who.email)
+            .input(message)
+            .text()?;
+        self.object_id("commit-tree", &id)
     }
 
     fn keep(&self, name: &WorkspaceName, commit: &ObjectId, made_on: Option<&ObjectId>) -> Result<Rescue> {
@@ -184,20 +249,21 @@ impl TemporaryIndex {
 
     fn copy_of(repo: &Repository, index: &Path) -> Result<Self> {
         let temporary = Self::empty(repo)?;
-        match fs::copy(index, &temporary.path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::io("copy", index)(error)),
+        let (file, meta) = match open_regular(index) {
+            Ok(opened) => opened,
             // Without an index every file is new.
-            Err(_) => Ok(temporary),
-            Ok(_) => {
-                // Git compares the contents of files that changed at the time of the index or later, as their times
-                // tell nothing then: with a copy's own, later time it would overlook changes of the same size.
-                let copy = File::options().write(true).open(&temporary.path);
-                let time = fs::metadata(index).and_then(|meta| meta.modified());
-                let keep = time.and_then(|time| copy.and_then(|copy| copy.set_modified(time)));
-                keep.map_err(Error::io("set the time of", &temporary.path))?;
-                Ok(temporary)
-            }
-        }
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(temporary),
+            Err(_) => return Err(Error::UnusablePath { path: index.to_owned(), reason: NO_FILE }),
+        };
+        let copy = || {
+            let mut copy = File::create_new(&temporary.path)?;
+            io::copy(&mut file.take(meta.len()), &mut copy)?;
+            // Git compares the contents of files that changed at the time of the index or later, as their times tell
+            // nothing then: with a copy's own, later time it would overlook changes of the same size.
+            copy.set_modified(meta.modified()?)
+        };
+        copy().map_err(Error::io("copy", index))?;
+        Ok(temporary)
     }
 }
 
@@ -257,19 +323,7 @@ impl<'a> Detour<'a> {
     }
 
     fn commit_tree(&self, tree: &str, parents: &[&str], message: &str) -> Result<ObjectId> {
-        let who = self.repo.identity(self.repo.root())?;
-        let mut call = self.git("commit-tree").arg(tree);
-        for parent in parents {
-            call = call.args(["-p", parent]);
-        }
-        let id = call
-            .env("GIT_AUTHOR_NAME", &who.name)
-            .env("GIT_AUTHOR_EMAIL", &who.email)
-            .env("GIT_COMMITTER_NAME", &who.name)
-            .env("GIT_COMMITTER_EMAIL", &who.email)
-            .input(message)
-            .text()?;
-        self.repo.object_id("commit-tree", &id)
+        self.repo.commit_tree(self.git("commit-tree"), tree, parents, message)
     }
 
     /// Lifts the marks that make git overlook a changed file: "assume unchanged", and "skip worktree" where there
@@ -328,7 +382,8 @@ impl<'a> Detour<'a> {
     }
 }
 
-fn delete_with_empty_parents(top: &Path, file: &Path) -> Result<()> {
+/// Deletes a file below `top` and the directories above it that are empty then.
+pub(crate) fn delete_with_empty_parents(top: &Path, file: &Path) -> Result<()> {
     record::remove_file(&top.join(file))?;
     for dir in file.ancestors().skip(1).filter(|dir| !dir.as_os_str().is_empty()) {
         if fs::remove_dir(top.join(dir)).is_err() {

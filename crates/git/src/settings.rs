@@ -6,7 +6,8 @@ use std::time::Duration;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Settings {
-    /// The program; looked up on `PATH` when it has no slash. Default `git`.
+    /// The program; looked up in the absolute directories of `PATH` when it has no slash. A path with a slash is taken
+    /// from the current directory, once. Default `git`.
     pub git: PathBuf,
     /// Variables set for every `git` on top of the few it inherits (`PATH`, `HOME` and the like; no `GIT_*`).
     pub environment: Vec<(OsString, OsString)>,

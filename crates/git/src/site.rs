@@ -2,15 +2,25 @@
 //! that, and both may be written by whoever works in the worktree: so every command is told, and the files are checked.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
-use std::io::Read;
+use std::fs::{self, File, Metadata};
+use std::io::{self, ErrorKind, Read};
 use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
 
 use crate::{Error, Result};
 
 /// The largest file with a path that is read.
 const MAX_LINK: u64 = 64 << 10;
+/// The largest file that git may read on its way to a worktree.
+const MAX_FILE: u64 = 1 << 20;
+/// What of an administrative directory every command reads or writes.
+const ALWAYS_USED: &[&str] = &["HEAD", "index", "logs/HEAD"];
+/// Why something is refused where a file is expected.
+pub(crate) const NO_FILE: &str =
+    "it isn't a file of the size git writes, so reading it might not end; look at it and delete it";
 
 /// The repository that every command is kept to.
 #[derive(Debug)]
@@ -38,6 +48,7 @@ impl Home {
         };
         if git_dir != self.common_dir {
             self.require_common_dir(&git_dir)?;
+            require_files(&git_dir, ALWAYS_USED)?;
         }
         let mut variables = vec![("GIT_DIR", git_dir), ("GIT_COMMON_DIR", self.common_dir.clone())];
         variables.extend(tree.map(|tree| ("GIT_WORK_TREE", tree)));
@@ -77,19 +88,45 @@ pub(crate) fn linked_to(dir: &Path) -> Option<PathBuf> {
 
 /// Whether the administrative directory is that of the worktree `dir`.
 pub(crate) fn leads_back(admin_dir: &Path, dir: &Path) -> bool {
-    let Some(text) = read_small(&admin_dir.join("gitdir")) else { return false };
-    let link = admin_dir.join(OsString::from_vec(text.strip_suffix(b"\n").unwrap_or(&text).to_owned()));
-    let real = |path: &Path| fs::canonicalize(path).ok();
-    link.file_name().is_some_and(|name| name == ".git")
-        && link.parent().and_then(real).is_some_and(|tree| real(dir) == Some(tree))
+    tree_of(admin_dir).is_some_and(|tree| fs::canonicalize(dir).is_ok_and(|dir| dir == tree))
 }
 
-/// Reads a regular file of at most 64 KiB; a pipe or a device would keep the reader waiting.
+/// Returns the worktree that an administrative directory names, if it is there.
+pub(crate) fn tree_of(admin_dir: &Path) -> Option<PathBuf> {
+    let text = read_small(&admin_dir.join("gitdir"))?;
+    let link = admin_dir.join(OsString::from_vec(text.strip_suffix(b"\n").unwrap_or(&text).to_owned()));
+    let tree = link.parent().filter(|_| link.file_name().is_some_and(|name| name == ".git"))?;
+    fs::canonicalize(tree).ok()
+}
+
+/// Reads a regular file of at most 64 KiB.
 pub(crate) fn read_small(path: &Path) -> Option<Vec<u8>> {
-    if !fs::symlink_metadata(path).ok()?.is_file() {
-        return None;
-    }
+    let (file, _) = open_regular(path).ok()?;
     let mut bytes = Vec::new();
-    File::open(path).ok()?.take(MAX_LINK + 1).read_to_end(&mut bytes).ok()?;
+    file.take(MAX_LINK + 1).read_to_end(&mut bytes).ok()?;
     (bytes.len() as u64 <= MAX_LINK).then_some(bytes)
+}
+
+/// Opens a regular file, and nothing else: a pipe would keep the opener waiting, a device the reader.
+pub(crate) fn open_regular(path: &Path) -> io::Result<(File, Metadata)> {
+    let flags = OFlags::NONBLOCK | OFlags::NOFOLLOW;
+    let file = File::options().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
+    let meta = file.metadata()?;
+    if meta.is_file() { Ok((file, meta)) } else { Err(ErrorKind::InvalidInput.into()) }
+}
+
+/// Refuses an administrative directory with something else than files where git reads files.
+pub(crate) fn require_files(admin_dir: &Path, names: &[&str]) -> Result<()> {
+    for name in names {
+        let path = admin_dir.join(name);
+        // A link to a file is one to git, and HEAD may be a link to a ref, which isn't there.
+        let fine = match fs::metadata(&path) {
+            Ok(meta) => meta.is_file() && (*name == "index" || meta.len() <= MAX_FILE),
+            Err(error) => matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory),
+        };
+        if !fine {
+            return Err(Error::UnusablePath { path, reason: NO_FILE });
+        }
+    }
+    Ok(())
 }

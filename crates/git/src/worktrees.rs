@@ -2,7 +2,22 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::command::to_path;
+use crate::site::{read_small, require_files};
 use crate::{BranchName, Error, ObjectId, Repository, Result};
+
+/// What git reads of every worktree when it lists them or looks for a branch in use.
+const READ_OF_ALL: &[&str] = &[
+    "gitdir",
+    "commondir",
+    "HEAD",
+    "locked",
+    "rebase-merge/head-name",
+    "rebase-merge/onto",
+    "rebase-merge/update-refs",
+    "rebase-apply/head-name",
+    "rebase-apply/onto",
+    "BISECT_START",
+];
 
 /// What a worktree has checked out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,8 +49,11 @@ impl Repository {
     /// Lists every worktree of the repository, the main one first.
     ///
     /// # Errors
-    /// When `git` fails.
+    /// [`Error::UnusablePath`] if something else is where a worktree has its files, such as a pipe; when `git` fails.
     pub fn worktrees(&self) -> Result<Vec<Worktree>> {
+        for admin_dir in fs::read_dir(self.common_dir().join("worktrees")).into_iter().flatten().flatten() {
+            require_files(&admin_dir.path(), READ_OF_ALL)?;
+        }
         let out = self.git.read(self.common_dir(), "worktree").args(["list", "--porcelain", "-z"]).bytes()?;
         let mut list = Vec::new();
         let mut current: Option<Worktree> = None;
@@ -95,7 +113,7 @@ impl Repository {
 
     fn worked_on(&self, worktree: &Path, branch: &BranchName) -> bool {
         let Ok(git_dir) = self.git_dir(worktree) else { return false };
-        let names = |file: &str| fs::read(git_dir.join(file)).unwrap_or_default();
+        let names = |file: &str| read_small(&git_dir.join(file)).unwrap_or_default();
         let is_branch =
             |bytes: &[u8], name: &str| bytes.strip_suffix(b"\n").unwrap_or(bytes) == name.as_bytes();
         is_branch(&names("rebase-merge/head-name"), &branch.full())

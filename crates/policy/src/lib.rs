@@ -49,7 +49,7 @@
 //! that a pattern over the text would let pass. In return no spelling of a command gets past a rule by being
 //! unknown to it.
 //!
-//! Judging is a pure function of the call, the [`Surroundings`] and what [`Links`] says about symbolic links;
+//! Judging is a pure function of the call, the [`Surroundings`] and what [`Links`] says about the file system;
 //! [`Policies::judge`] asks this machine's disk, [`Policies::judge_with`] whatever it is given.
 //!
 //! Paths are Unix paths; only Linux is tested.

@@ -236,8 +236,10 @@ impl Monitor<'_> {
         drop(state);
         if kill && matches!(self.rung, Rung::Idle | Rung::Exhausted) {
             self.started = Instant::now();
+            self.tell(Message::Climb);
             self.climb();
-        } else if let_go && self.rung == Rung::Idle {
+        } else if let_go && matches!(self.rung, Rung::Idle | Rung::Interrupt | Rung::Terminate) {
+            // The guardian doesn't hear of further rungs any more.
             self.enter(Rung::LetGo, LET_GO);
         }
     }

@@ -20,6 +20,8 @@ pub(crate) enum Message {
     Failed(Stage),
     /// Caller to guardian: send this signal to the whole tree.
     Signal(i32),
+    /// Caller to guardian: a kill begins, and the caller says when which signal is due.
+    Climb,
     /// Caller to guardian: SIGKILL everything, and go on until it is gone.
     Kill,
 }
@@ -70,6 +72,7 @@ fn encode(message: Message) -> [u8; SIZE] {
         Message::Exited(status) => (b'X', status),
         Message::Failed(stage) => (b'F', stage as i32),
         Message::Signal(number) => (b'S', number),
+        Message::Climb => (b'C', 0),
         Message::Kill => (b'K', 0),
     };
     let [a, b, c, d] = value.to_le_bytes();
@@ -84,6 +87,7 @@ fn decode(bytes: [u8; SIZE]) -> Option<Message> {
         b'X' => Message::Exited(value),
         b'F' => Message::Failed(Stage::from_number(value)?),
         b'S' => Message::Signal(value),
+        b'C' => Message::Climb,
         b'K' => Message::Kill,
         _ => return None,
     })
@@ -110,6 +114,7 @@ mod tests {
             Message::Failed(Stage::Session),
             Message::Failed(Stage::Exec),
             Message::Signal(15),
+            Message::Climb,
             Message::Kill,
         ] {
             assert_eq!(decode(encode(message)), Some(message));

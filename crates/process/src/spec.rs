@@ -154,7 +154,8 @@ pub enum Output {
 
 /// How long each step of a kill is waited for before the next.
 ///
-/// A step of zero is left out, except the last.
+/// A step of zero is left out, except the last. The steps are for the whole tree: a main program that ends early
+/// shortens none of them for what it leaves behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KillLadder {
     /// After SIGINT; 1 s by default.

@@ -47,7 +47,7 @@ pub enum Recovered {
         /// The worktree that has it checked out.
         worktree: PathBuf,
     },
-    /// A merge had changed nothing yet.
+    /// A merge had changed nothing yet, or its checkout couldn't be completed and is as before.
     MergeUndone {
         /// The target branch.
         branch: String,
@@ -76,7 +76,8 @@ struct Claim {
 }
 
 impl Repository {
-    /// Mends what processes left that were killed while creating, removing or merging. Safe at any time and from
+    /// Mends what processes left that were killed while creating, removing or merging, and what a merge couldn't put
+    /// back ([`Error::CheckoutUnfinished`]). Safe at any time and from
     /// several processes at once; what living processes do is left alone.
     ///
     /// # Errors

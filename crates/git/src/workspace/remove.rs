@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::owner::Owner;
-use crate::site::belongs_to;
+use crate::site::{NO_FILE, belongs_to, read_small};
 use crate::stale::processes_that_stay_in;
 use crate::{BranchName, Error, Repository, Rescue, Result, WorkspaceName};
 
@@ -40,6 +40,9 @@ pub enum BranchFate {
 pub struct Removed {
     /// Where uncommitted work, or commits on no branch, are kept now; `None` if there were none.
     pub work: Option<Rescue>,
+    /// Where the rest is kept, if more than one rescue was needed: changes that `--autostash` had put aside for a
+    /// rebase or merge that wasn't finished. If there was nothing but those, the first is in `work`.
+    pub more_work: Vec<Rescue>,
     /// Where the deleted branch's tip is kept, if it wasn't merged.
     pub branch_tip: Option<Rescue>,
     /// Whether the branch was deleted.
@@ -47,13 +50,16 @@ pub struct Removed {
 }
 
 impl Repository {
-    /// Removes a workspace. Uncommitted work is first kept under `refs/missiond/rescue/`; ignored files are not.
+    /// Removes a workspace. Uncommitted work is first kept under `refs/missiond/rescue/`, also what `--autostash` put
+    /// aside; ignored files are not.
     ///
-    /// Only what [`Repository::create`] made can be removed. A removal that fails puts the workspace back.
+    /// Only what [`Repository::create`] made can be removed. A removal that fails puts the workspace back; where that
+    /// fails too, [`Repository::recover`] tries again.
     ///
     /// # Errors
     /// [`Error::NoSuchWorkspace`], [`Error::Busy`], [`Error::Leased`], [`Error::InUse`], [`Error::LockedByGit`],
-    /// [`Error::NestedRepositories`], [`Error::NotMerged`], [`Error::BranchCheckedOut`], [`Error::LockHeld`];
+    /// [`Error::NestedRepositories`], [`Error::NotMerged`], [`Error::BranchCheckedOut`], [`Error::LockHeld`],
+    /// [`Error::Displaced`];
     /// [`Error::UnusablePath`] if the directory isn't the workspace's any more.
     pub fn remove(&self, name: &WorkspaceName, options: &RemoveOptions) -> Result<Removed> {
         let (stored, work, branch_tip) = {
@@ -67,15 +73,15 @@ impl Repository {
             stored.store(self)?;
             let work = match self.set_aside(&mut stored) {
                 Ok(work) => work,
-                Err(error) => {
-                    stored.put_back(self)?;
-                    return Err(error);
-                }
+                Err(error) => return Err(self.take_back(stored, error)),
             };
             (stored, work, branch_tip)
         };
         let mut removed = self.finish_removal(stored)?;
-        removed.work = removed.work.or(work);
+        // Kept before or after the directory was set aside, never both.
+        let mut work = work.into_iter();
+        removed.work = removed.work.or_else(|| work.next());
+        removed.more_work.extend(work);
         removed.branch_tip = branch_tip;
         Ok(removed)
     }
@@ -83,9 +89,9 @@ impl Repository {
     /// Moves the directory away; the work is kept later, when nobody can write below the old path any more.
     ///
     /// Not so with submodules: git finds their files by the old path, so there the work is kept first.
-    fn set_aside(&self, stored: &mut Stored) -> Result<Option<Rescue>> {
+    fn set_aside(&self, stored: &mut Stored) -> Result<Vec<Rescue>> {
         let admin_dir = stored.admin_dir(self);
-        let mut work = None;
+        let mut work = Vec::new();
         if stored.path.is_dir() && admin_dir.join("modules").is_dir() {
             work = self.rescue_work(&stored.name, &admin_dir, Some(&stored.path))?;
             stored.stage = Stage::Rescued;
@@ -98,15 +104,12 @@ impl Repository {
     /// Goes on from [`Stage::Removing`] with the directory out of the way, or from [`Stage::Rescued`].
     pub(super) fn finish_removal(&self, mut stored: Stored) -> Result<Removed> {
         let temporary = stored.temporary();
-        let mut work = None;
+        let mut work = Vec::new();
         if stored.stage == Stage::Removing {
             let tree = temporary.is_dir().then_some(temporary.as_path());
             match self.rescue_work(&stored.name, &stored.admin_dir(self), tree) {
                 Ok(kept) => work = kept,
-                Err(error) => {
-                    stored.put_back(self)?;
-                    return Err(error);
-                }
+                Err(error) => return Err(self.take_back(stored, error)),
             }
             stored.stage = Stage::Rescued;
             stored.store(self)?;
@@ -128,7 +131,25 @@ impl Repository {
         stored.remove_made_parents();
         stored.forget(self)?;
         tracing::debug!(name = %stored.name, branch_deleted, "workspace removed");
-        Ok(Removed { work, branch_tip: None, branch_deleted })
+        let mut work = work.into_iter();
+        Ok(Removed { work: work.next(), more_work: work.collect(), branch_tip: None, branch_deleted })
+    }
+
+    /// Makes a workspace usable again whose removal failed with `error`, and returns what the caller has to know.
+    fn take_back(&self, mut stored: Stored, error: Error) -> Error {
+        let Err(left) = stored.put_back(self) else { return error };
+        tracing::warn!(name = %stored.name, error = %left, "a removal that failed is left for recovery");
+        // This process lives on, but nobody is at it any more.
+        stored.owner = Owner::nobody();
+        if let Err(error) = stored.store(self) {
+            return error;
+        }
+        Error::Displaced {
+            name: stored.name.to_string(),
+            aside: stored.temporary(),
+            path: stored.path,
+            source: Box::new(error),
+        }
     }
 
     /// Takes the administrative directory out of git's sight in one step and deletes it.
@@ -148,7 +169,11 @@ impl Repository {
 
     fn refuse_removal(&self, stored: &Stored) -> Result<()> {
         let admin_dir = stored.admin_dir(self);
-        if let Ok(reason) = fs::read(admin_dir.join("locked")) {
+        let locked = admin_dir.join("locked");
+        if fs::symlink_metadata(&locked).is_ok() {
+            let Some(reason) = read_small(&locked) else {
+                return Err(Error::UnusablePath { path: locked, reason: NO_FILE });
+            };
             let reason =
                 String::from_utf8_lossy(&reason[..reason.len().min(200)]).trim().escape_debug().to_string();
             return Err(Error::LockedByGit { name: stored.name.to_string(), reason });
@@ -203,15 +228,19 @@ impl Repository {
 }
 
 impl Stored {
-    /// Makes a workspace whose removal failed usable again.
+    /// Makes a workspace whose removal failed usable again. Where something else is in its place, all stays as it is.
     pub(super) fn put_back(&mut self, repo: &Repository) -> Result<()> {
         let temporary = self.temporary();
-        if temporary.exists() && !self.path.exists() {
+        if fs::symlink_metadata(&temporary).is_ok() {
+            if fs::symlink_metadata(&self.path).is_ok() {
+                return Err(Error::PathTaken { path: self.path.clone() });
+            }
             fs::rename(&temporary, &self.path).map_err(Error::io("rename", &temporary))?;
         }
-        self.stage = Stage::Ready;
-        self.delete_branch_at = None;
-        self.store(repo)
+        let ready = Self { stage: Stage::Ready, delete_branch_at: None, ..self.clone() };
+        ready.store(repo)?;
+        *self = ready;
+        Ok(())
     }
 }
 

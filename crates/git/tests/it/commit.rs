@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 
-use missiond_git::{Error, Identity};
+use missiond_git::{Error, Identity, Repository, Settings};
 
 use crate::scene::{Scene, create, git, git_output, write, write_program};
 
@@ -156,4 +156,93 @@ fn g6_an_index_lock_is_waited_for_and_then_named() {
         waiting.join().unwrap()
     });
     assert!(committed.unwrap().is_some());
+}
+
+/// Has a commit stopped at `command`, and says what remained of the locks it held.
+fn check_stopped(command: &str, script: &str, setting: impl FnOnce(&mut Settings)) {
+    let scene = Scene::new();
+    let repo = scene.open();
+    let workspace = create(&repo, "one");
+    write(&workspace.path.join("new"), "n");
+    let program = scene.base.join("tools/git");
+    let script = format!("#!/bin/sh\ncase \"$*\" in *\" {command} \"*) {script} ;; esac\nexec git \"$@\"\n");
+    write_program(&program, &script);
+    let mut settings = crate::scene::settings();
+    settings.git = program;
+    setting(&mut settings);
+    let stopped = Repository::discover_with(&scene.root, settings).unwrap();
+    let error = stopped.commit_all(&workspace, "work", None).unwrap_err();
+    let of = match &error {
+        Error::TimedOut { command, .. }
+        | Error::OutputTooLarge { command, .. }
+        | Error::Git { command, .. } => command,
+        other => panic!("{other}"),
+    };
+    assert_eq!(of, command, "{error}");
+    repo.commit_all(&workspace, "work", None).unwrap_or_else(|error| panic!("{command}: {error}")).unwrap();
+    scene.assert_healthy();
+}
+
+const LOCKS: &str = "for lock in $GIT_DIR/index $GIT_DIR/HEAD $GIT_COMMON_DIR/refs/heads/agent/one \
+    $GIT_COMMON_DIR/packed-refs; do : >$lock.lock; done";
+
+#[test]
+fn g6_a_git_that_was_stopped_leaves_no_lock() {
+    let impatient = |settings: &mut Settings| settings.deadline = std::time::Duration::from_secs(3);
+    let laconic = |settings: &mut Settings| settings.max_output = 1 << 20;
+    check_stopped("add", &format!("{LOCKS}; exec sleep 600"), impatient);
+    check_stopped("add", &format!("{LOCKS}; exec yes"), laconic);
+    check_stopped("commit", &format!("{LOCKS}; exec yes"), laconic);
+    check_stopped("commit", &format!("{LOCKS}; kill -9 $$"), |_| ());
+}
+
+#[test]
+fn g6_a_git_stopped_in_a_filter_leaves_no_lock() {
+    let scene = Scene::new();
+    let repo = scene.open();
+    let workspace = create(&repo, "one");
+    scene.git(&["config", "filter.slow.clean", "sleep 600"]);
+    write(&workspace.path.join(".gitattributes"), "*.slow filter=slow\n");
+    write(&workspace.path.join("x.slow"), "x");
+    let mut settings = crate::scene::settings();
+    settings.deadline = std::time::Duration::from_secs(3);
+    let impatient = Repository::discover_with(&scene.root, settings).unwrap();
+    let error = impatient.commit_all(&workspace, "work", None).unwrap_err();
+    assert!(matches!(&error, Error::TimedOut { command, .. } if command == "add"), "{error}");
+    scene.git(&["config", "filter.slow.clean", "cat"]);
+    assert!(impatient.commit_all(&workspace, "work", None).unwrap().is_some());
+}
+
+#[test]
+fn g6_the_lock_of_another_git_stays_when_ours_is_stopped() {
+    let scene = Scene::new();
+    let repo = scene.open();
+    let workspace = create(&repo, "one");
+    write(&workspace.path.join("new"), "n");
+    let program = scene.base.join("tools/git");
+    let script = "#!/bin/sh\ncase \"$*\" in *\" add \"*) touch -d \"$WHEN\" $GIT_DIR/index.lock; exec yes ;; esac\nexec git \"$@\"\n";
+    write_program(&program, script);
+    let lock = workspace.admin_dir.join("index.lock");
+    let stop = |when: &str| {
+        let mut settings = crate::scene::settings();
+        settings.git = program.clone();
+        settings.max_output = 1 << 20;
+        settings.environment.push(("WHEN".into(), when.into()));
+        let stopped = Repository::discover_with(&scene.root, settings).unwrap();
+        assert!(matches!(stopped.commit_all(&workspace, "work", None), Err(Error::OutputTooLarge { .. })));
+        fs::remove_file(&lock).is_ok()
+    };
+    assert!(stop("1 hour ago"), "it was there before");
+    let mut other = std::process::Command::new("git")
+        .args(["cat-file", "--batch"])
+        .current_dir(workspace.path.join("src"))
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let stayed = stop("now");
+    drop(other.stdin.take());
+    other.wait().unwrap();
+    assert!(stayed, "it may be another git's");
+    assert!(!stop("now"));
 }

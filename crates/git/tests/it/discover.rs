@@ -1,12 +1,14 @@
 //! Where a repository is found, and where none can be used.
 
+use std::env;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::process::Command;
 
 use missiond_git::{Error, ErrorKind, Repository, Settings};
 
-use crate::scene::{Scene, create, git, request, settings, write_program};
+use crate::scene::{Scene, create, git, lossy, request, settings, write, write_program};
 
 #[test]
 fn g4_the_root_is_found_from_every_place_in_the_repository() {
@@ -91,6 +93,41 @@ fn a_missing_or_old_git_is_named_with_the_remedy() {
     let old = with(&old);
     assert!(matches!(old, Error::GitTooOld { .. }) && old.to_string().contains("2.38"), "{old}");
     assert!(matches!(with(&odd), Error::UnexpectedOutput { .. }));
+}
+
+/// The variable that makes the test below the one who looks: the search path is that of a whole process.
+const LOOK_FOR_GIT_IN: &str = "MISSIOND_GIT_TEST_LOOK_FOR_GIT_IN";
+
+#[test]
+fn g8_a_program_is_looked_up_in_absolute_directories_only() {
+    if let Some(root) = env::var_os(LOOK_FOR_GIT_IN) {
+        let repo = Repository::discover_with(&root, settings()).unwrap();
+        assert_eq!(repo.status(&root).unwrap().changed, 1);
+        repo.commit_all(&create(&repo, "one"), "nothing", None).unwrap();
+        return;
+    }
+    let scene = Scene::new();
+    scene.write(".gitattributes", "README.md filter=x\n");
+    scene.commit("attributes");
+    scene.git(&["config", "filter.x.clean", "cat"]);
+    let trace = scene.base.join("trace");
+    for program in ["git", "cat", "bin/git", "bin/cat"] {
+        write_program(&scene.root.join(program), &format!("#!/bin/sh\ntouch '{}'\n", trace.display()));
+    }
+    // Of the same size, so that git has to look into it.
+    scene.write("README.md", "START\n");
+    let no_program = scene.base.join("no-program");
+    write(&no_program.join("git"), "not to be run");
+    let path = env::var("PATH").unwrap();
+    let child = Command::new(env::current_exe().unwrap())
+        .args(["--exact", "discover::g8_a_program_is_looked_up_in_absolute_directories_only"])
+        .current_dir(&scene.root)
+        .env("PATH", format!("bin:.::{}:{path}", no_program.display()))
+        .env(LOOK_FOR_GIT_IN, &scene.root)
+        .output()
+        .unwrap();
+    assert!(!trace.exists(), "a program in the worktree was run");
+    assert!(child.status.success(), "{}{}", lossy(&child.stdout), lossy(&child.stderr));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 mod commit;
 mod crash;
 mod discover;
+mod halfway;
 mod inspect;
 mod locate;
 mod merge;

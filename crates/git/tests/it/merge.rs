@@ -56,6 +56,16 @@ fn a_fast_forward_moves_the_branch_and_its_clean_checkout() {
 }
 
 #[test]
+fn a_checkout_whose_files_were_touched_but_not_changed_is_clean() {
+    let (scene, repo) = scene();
+    let past = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
+    fs::File::options().write(true).open(scene.root.join("src/lib.rs")).unwrap().set_modified(past).unwrap();
+    merge(&repo, &update_if_clean()).unwrap();
+    assert_eq!(scene.git(&["status", "--porcelain"]), "");
+    assert_eq!(scene.git(&["rev-parse", "main"]), scene.git(&["rev-parse", "agent/one"]));
+}
+
+#[test]
 fn a_clean_merge_makes_the_commit_git_would_make() {
     let (scene, repo) = scene();
     diverge(&scene);

@@ -4,9 +4,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-use missiond_git::{BranchFate, Error, ErrorKind, RemoveOptions};
+use missiond_git::{BranchFate, Error, ErrorKind, RemoveOptions, Repository};
 
-use crate::scene::{Scene, branch, commit_in, create, git, git_output, name, write};
+use crate::scene::{Scene, branch, commit_in, create, git, git_output, name, write, write_program};
 
 fn with_branch(fate: BranchFate) -> RemoveOptions {
     let mut options = RemoveOptions::default();
@@ -176,6 +176,48 @@ fn a_repository_inside_is_not_lost() {
     );
     fs::remove_dir_all(workspace.path.join("vendor")).unwrap();
     repo.remove(&name("one"), &RemoveOptions::default()).unwrap();
+}
+
+#[test]
+fn g2_a_workspace_that_can_t_go_back_to_its_place_is_named_and_goes_back_later() {
+    let scene = Scene::new();
+    let repo = scene.open();
+    let workspace = create(&repo, "one");
+    // Refused when the directory has been moved aside already, and by then somebody has put another in its place.
+    git(&workspace.path, &["clone", "-q", scene.root.to_str().unwrap(), "vendor/inner"]);
+    write(&workspace.path.join("work"), "precious\n");
+    let program = scene.base.join("tools/git");
+    let script = "#!/bin/sh\ncase \"$*\" in *\" write-tree\"*) mkdir -p \"$PLACE\"; echo mine >\"$PLACE/mine\" ;; esac\nexec git \"$@\"\n";
+    write_program(&program, script);
+    let mut settings = crate::scene::settings();
+    settings.git = program;
+    settings.environment.push(("PLACE".into(), workspace.path.clone().into()));
+    let raced = Repository::discover_with(&scene.root, settings).unwrap();
+    let error = raced.remove(&name("one"), &RemoveOptions::default()).unwrap_err();
+    let text = error.to_string();
+    let Error::Displaced { aside, path, source, .. } = &error else { panic!("{text}") };
+    assert_eq!(*path, workspace.path);
+    assert!(matches!(**source, Error::NestedRepositories { .. }), "{source}");
+    assert!([aside, path].iter().all(|dir| text.contains(dir.to_str().unwrap())), "{text}");
+    assert_eq!(fs::read(aside.join("work")).unwrap(), b"precious\n");
+
+    // It isn't taken for a workspace that is ready, and recovery says the same as long as nothing changes.
+    assert!(repo.list().unwrap().is_empty());
+    let busy = repo.get(&name("one")).unwrap_err();
+    assert!(matches!(&busy, Error::Busy { .. }) && busy.to_string().contains("recovery"), "{busy}");
+    let problem = &repo.recover().unwrap().problems[0].error;
+    assert!(matches!(problem, Error::Displaced { .. }), "{problem}");
+    assert_eq!(fs::read(workspace.path.join("mine")).unwrap(), b"mine\n");
+    assert_eq!(fs::read(aside.join("work")).unwrap(), b"precious\n");
+
+    fs::rename(&workspace.path, scene.base.join("theirs")).unwrap();
+    let problem = &repo.recover().unwrap().problems[0].error;
+    assert!(matches!(problem, Error::NestedRepositories { .. }), "{problem}");
+    assert!(repo.get(&name("one")).unwrap().is_intact());
+    fs::remove_dir_all(workspace.path.join("vendor")).unwrap();
+    let work = repo.remove(&name("one"), &RemoveOptions::default()).unwrap().work.unwrap();
+    assert_eq!(scene.git(&["show", &format!("{}:work", work.reference)]), "precious");
+    scene.assert_healthy();
 }
 
 #[test]

@@ -177,6 +177,42 @@ fn g2_commits_on_no_branch_are_kept() {
     scene.assert_healthy();
 }
 
+/// Starts something that puts uncommitted changes aside and stops before it brings them back.
+fn check_parked(start: &[&str], conflicts: bool) {
+    let scene = scene();
+    scene.git(&["branch", "other"]);
+    scene.write("README.md", "main\n");
+    scene.commit("main");
+    let repo = scene.open();
+    let workspace = repo.create(&request("one").base("other")).unwrap().workspace;
+    write(&workspace.path.join("README.md"), "ours\n");
+    let base = commit_in(&workspace.path, "ours");
+    write(&workspace.path.join("plain"), "precious\n");
+    crate::scene::git_output(&workspace.path, start);
+    assert_eq!(fs::read(workspace.path.join("plain")).unwrap(), b"plain\n", "{start:?} put nothing aside");
+
+    let removed = remove(&repo, "one");
+    assert_eq!(removed.more_work.len(), usize::from(conflicts), "{start:?}: {removed:?}");
+    let parked = removed.more_work.first().or(removed.work.as_ref()).unwrap();
+    assert_eq!(parked.made_on.as_ref().unwrap().as_str(), base, "{start:?}");
+    let listed = repo.rescues().unwrap();
+    assert_eq!(listed.len(), 1 + usize::from(conflicts), "{start:?}");
+    assert!(listed.contains(parked), "{start:?}: {listed:?}");
+    let back = restore(&repo, parked, "back");
+    assert_eq!(git(&back.path, &["status", "--porcelain"]), " M plain", "{start:?}");
+    assert_eq!(fs::read(back.path.join("plain")).unwrap(), b"precious\n", "{start:?}");
+    scene.assert_healthy();
+}
+
+#[test]
+fn g2_changes_that_a_rebase_or_merge_put_aside_are_kept() {
+    let edit = "sequence.editor=sed -i s/^pick/edit/";
+    check_parked(&["-c", edit, "rebase", "-i", "--autostash", "HEAD~1"], false);
+    check_parked(&["rebase", "--merge", "--autostash", "main"], true);
+    check_parked(&["rebase", "--apply", "--autostash", "main"], true);
+    check_parked(&["merge", "--autostash", "main"], true);
+}
+
 #[test]
 fn a_rescue_overwrites_nobody() {
     let scene = scene();

@@ -428,3 +428,82 @@ fn a_workspaces_own_configuration_starts_nothing() {
     assert_eq!(scene.git(&["show", &format!("{}:README.md", kept.reference)]), "START");
     trap.assert_unsprung("remove");
 }
+
+/// Puts a pipe without a writer there, and afterwards a link to a device without end.
+fn endless(path: &Path) -> [fn(&Path); 2] {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::remove_file(path).ok();
+    [
+        |path| {
+            let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+            rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        },
+        |path| std::os::unix::fs::symlink("/dev/zero", path).unwrap(),
+    ]
+}
+
+#[test]
+fn what_can_t_be_read_to_an_end_keeps_nobody_waiting() {
+    let files = [
+        "locked",
+        "HEAD",
+        "gitdir",
+        "commondir",
+        "index",
+        "logs/HEAD",
+        "rebase-merge/head-name",
+        "rebase-merge/autostash",
+        "rebase-apply/head-name",
+        "BISECT_START",
+    ];
+    for file in files {
+        let scene = Scene::new();
+        let mut settings = crate::scene::settings();
+        settings.deadline = std::time::Duration::from_secs(20);
+        let repo = Repository::discover_with(&scene.root, settings).unwrap();
+        let workspace = create(&repo, "one");
+        write(&workspace.path.join("new"), "precious");
+        let path = workspace.admin_dir.join(file);
+        let good = fs::read(&path).ok();
+        for (round, put) in endless(&path).into_iter().enumerate() {
+            put(&path);
+            let fine = |doing: &str, result: missiond_git::Result<()>| match result {
+                Ok(()) => {}
+                Err(Error::UnusablePath { path: named, reason }) => {
+                    assert_eq!(named, path, "{doing}: {reason}");
+                }
+                Err(Error::Redirected { path: named, .. }) if file == "gitdir" => {
+                    assert_eq!(named, workspace.path, "{doing}");
+                }
+                Err(error) => panic!("{doing} with {file}: {error}"),
+            };
+            fine("worktrees", repo.worktrees().map(drop));
+            fine("status", repo.status(&workspace.path).map(drop));
+            fine("create", repo.create(&crate::scene::request(&format!("other-{round}"))).map(drop));
+            fine(
+                "merge",
+                repo.merge(
+                    &crate::scene::branch("agent/one"),
+                    &crate::scene::branch("main"),
+                    &crate::scene::update_if_clean(),
+                )
+                .map(drop),
+            );
+            let removed = repo.remove(&name("one"), &RemoveOptions::default());
+            if removed.is_ok() {
+                break;
+            }
+            fine("remove", removed.map(drop));
+            assert_eq!(fs::read(workspace.path.join("new")).unwrap(), b"precious", "{file}");
+            fs::remove_file(&path).unwrap();
+        }
+        if workspace.path.exists() {
+            if let Some(good) = good {
+                write(&path, good);
+            }
+            repo.remove(&name("one"), &RemoveOptions::default()).unwrap();
+        }
+        let kept = &repo.rescues().unwrap()[0].reference;
+        assert_eq!(scene.git(&["show", &format!("{kept}:new")]), "precious", "{file}");
+    }
+}

@@ -1,8 +1,8 @@
 use std::path::Path;
 
-use super::{Hit, Judge};
+use super::{Hit, Judge, by_rule};
 use crate::{
-    path::{Access, Place, Protection, could_reach_protected},
+    path::{Access, Located, Place, Protection, could_reach_protected},
     preset::Act,
     rule::Subject,
     text::quoted,
@@ -132,8 +132,7 @@ impl Judge<'_> {
             Err(error) => return self.settle(Act::BadPath, None, &format!("{}: {error}", quoted(shown))),
         };
         let standing = located.standing(access, &self.roots);
-        let subject = Subject::Path { access, located: &located, roots: &self.roots, links: self.links };
-        let hit = self.hit(subject);
+        let hit = self.hit(self.subject(&located, access, access == Access::Delete));
         // A rule for the whole tool or command allows a path too, but doesn't name it.
         let hit = hit.or(whole
             .filter(|hit| hit.rule.effect == Decision::Allow)
@@ -161,6 +160,17 @@ impl Judge<'_> {
         let Some(protection) = standing.protection else { return verdict };
         let act = protected(protection, access);
         verdict.strictest(self.settle(act, hit, &format!("{verb} {}: {}", quoted(shown), act.row().what)))
+    }
+
+    /// What a rule says against taking the path with everything in it, where the path alone says less.
+    pub(super) fn throughout(&self, path: &str, cwd: &Path, access: Access) -> Option<Verdict> {
+        let located = self.roots.locate(path, cwd, self.links).ok()?;
+        let hit = self.hit(self.subject(&located, access, true))?;
+        (hit.rule.effect != Decision::Allow).then(|| by_rule(hit.rule))
+    }
+
+    fn subject<'s>(&'s self, located: &'s Located, access: Access, below: bool) -> Subject<'s> {
+        Subject::Path { access, below, located, roots: &self.roots, links: self.links }
     }
 
     pub(super) fn unreadable(&self, problem: &str) -> Verdict {

@@ -1,12 +1,16 @@
 //! From a call to its verdict.
 
 mod arguments;
+mod changes;
 mod files;
 mod git;
 mod shell;
 mod web;
+mod wildcards;
 
 use std::path::{Path, PathBuf};
+
+use wildcards::Listed;
 
 use crate::{
     call::{Surroundings, ToolCall},
@@ -34,7 +38,8 @@ impl Policies {
         let verdict = match Roots::new(surroundings, links) {
             Ok(roots) => {
                 let tool = Tool::named(&call.tool);
-                Judge { policies: self, call, surroundings, roots, links, tool }.judge()
+                Judge { policies: self, call, surroundings, roots, links, tool, listed: Listed::default() }
+                    .judge()
             }
             Err(error) => {
                 let reason = format!("the directories this agent works in can't be judged: {error}");
@@ -52,6 +57,8 @@ struct Judge<'a> {
     roots: Roots,
     links: &'a dyn Links,
     tool: Tool,
+    /// What was looked up in directories for this call.
+    listed: Listed,
 }
 
 /// A rule that speaks of what is judged, and whether it names just that.

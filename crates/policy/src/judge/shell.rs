@@ -2,15 +2,16 @@ use std::path::{Path, PathBuf};
 
 use super::{
     Hit, Judge, by_rule,
+    changes::Changes,
     files::{By, outside},
 };
 use crate::{
-    path::{Access, could_reach_protected},
+    path::Access,
     preset::Act,
     rule::Subject,
     shell::{
-        Command, Effect, Join, MAX_COMMAND_BYTES, Script, Word, everything_that_might_run, is_assignment,
-        is_keyword, lex, likely_paths, program, read, risks,
+        Command, Effect, GIT_VALUES, Join, MAX_COMMAND_BYTES, Script, Use, Word, everything_that_might_run,
+        is_assignment, is_keyword, lex, likely_use, program, read, risks, skipped_options,
     },
     text::{quoted, shown},
     tool::COMMAND_ARGUMENTS,
@@ -24,7 +25,7 @@ const MAX_DIRECTORIES: usize = 8;
 const SEARCHING: &[&str] = &["grep", "egrep", "fgrep", "rg", "cp", "diff"];
 
 /// The directories a command may run in; `None` where they can't be told.
-type Directories = Option<Vec<PathBuf>>;
+pub(super) type Directories = Option<Vec<PathBuf>>;
 
 impl Judge<'_> {
     /// A tool that runs a shell command.
@@ -68,8 +69,10 @@ impl Judge<'_> {
             }
         }
         if script.problem.is_none() {
-            for (command, directories) in script.commands.iter().zip(&directories) {
-                add(self.plain(command, directories.as_deref(), whole), command, !compound);
+            let changes = self.changes(&script, &candidates, &directories);
+            let places = directories.iter().map(Option::as_deref).zip(&changes);
+            for (command, (here, changes)) in script.commands.iter().zip(places) {
+                add(self.plain(command, here, changes, whole), command, !compound);
             }
         }
         verdict.unwrap_or_else(|| self.unreadable("the command is empty"))
@@ -131,10 +134,12 @@ impl Judge<'_> {
         for (act, detail) in risks(command, &self.surroundings.own_pids) {
             found.push(self.settle(act, None, &detail));
         }
-        let mut paths = match read(&command.words) {
-            Effect::Known(known) => known.paths,
-            Effect::Guessed(..) => likely_paths(command),
+        let used = match read(&command.words) {
+            Effect::Known(known) => known,
+            Effect::Guessed(act, _) => likely_use(command, act),
         };
+        found.extend(here.iter().flat_map(|cwd| self.taken(&used, cwd)));
+        let mut paths = used.paths;
         for (writes, word) in &command.redirects {
             paths.push((if *writes { Access::Write } else { Access::Read }, word.clone()));
         }
@@ -157,22 +162,26 @@ impl Judge<'_> {
     }
 
     /// A command of plain words.
-    fn plain(&self, command: &Command, here: Option<&[PathBuf]>, whole: Option<Hit<'_>>) -> Verdict {
+    fn plain(
+        &self,
+        command: &Command,
+        here: Option<&[PathBuf]>,
+        changes: &Changes,
+        whole: Option<Hit<'_>>,
+    ) -> Verdict {
         let exact = [exact_form(&command.words)];
         let loose = loose_forms(&command.words);
         let hit = self.hit(Subject::Command { exact: &exact, loose: &loose }).or(whole);
         let Some(here) = here else {
             return self.settle(Act::NotPlain, None, "the directory this runs in can't be told");
         };
-        let (mut verdict, paths, directory, act) = match read(&command.words) {
+        let (detail, used) = match read(&command.words) {
             Effect::Known(known) => {
-                let detail = format!("{}: {}", quoted(&program(&command.words)), known.act.row().what);
-                (self.settle(known.act, hit, &detail), known.paths, known.directory, known.act)
+                (format!("{}: {}", quoted(&program(&command.words)), known.act.row().what), known)
             }
-            Effect::Guessed(act, why) => {
-                (self.settle(act, hit, &shown(&why)), likely_paths(command), None, act)
-            }
+            Effect::Guessed(act, why) => (shown(&why), likely_use(command, act)),
         };
+        let mut verdict = self.settle(used.act, hit, &detail);
         if program(&command.words) == "cd" {
             let Some(there) = self.changed(&command.words[1..], here) else {
                 return self.settle(Act::NotPlain, None, "the directory this changes to can't be told");
@@ -181,18 +190,25 @@ impl Judge<'_> {
                 let text = path.to_string_lossy();
                 verdict =
                     verdict.strictest(self.reading(&text, &text, &path, Access::Read, By::Command, hit));
+                if self.may_have_changed(&path, changes) {
+                    verdict = verdict.strictest(self.changed_before(&text));
+                }
             }
         }
         for cwd in here {
-            let start = match &directory {
+            let start = match &used.directory {
                 Some(word) => {
                     verdict = verdict.strictest(self.word(word, cwd, Access::Read, hit));
-                    self.target(word, cwd)
+                    let start = self.target(word, cwd);
+                    if self.may_have_changed(&start, changes) {
+                        verdict = verdict.strictest(self.changed_before(&word.text));
+                    }
+                    start
                 }
                 None => cwd.clone(),
             };
             // Where it runs counts as much as what it names.
-            let access = match act {
+            let access = match used.act {
                 Act::Build | Act::LocalGit | Act::OwnRemote => Access::Write,
                 _ => Access::Read,
             };
@@ -200,21 +216,50 @@ impl Judge<'_> {
             verdict = verdict.strictest(self.reading(&place, &place, &start, access, By::Command, hit));
             if program(&command.words) == "git" {
                 verdict = verdict.strictest(self.repository(&start, hit));
+                if changes.made(&start) {
+                    verdict = verdict.strictest(self.changed_before(&place));
+                }
             }
             if SEARCHING.contains(&program(&command.words).as_str()) {
-                verdict = verdict.strictest(self.search(&paths, &start, hit));
+                verdict = verdict.strictest(self.search(&used.paths, &start, hit));
             }
-            for (access, word) in &paths {
+            for (access, word) in &used.paths {
                 verdict = verdict.strictest(self.word(word, &start, *access, hit));
             }
+            let more = self.taken(&used, &start).into_iter();
+            let more = more.chain(self.unsettled(&command.words, &used, &start, changes));
+            verdict = more.fold(verdict, Verdict::strictest);
         }
         verdict
+    }
+
+    /// What rules say against the directories that a command takes with everything in them.
+    fn taken(&self, used: &Use, cwd: &Path) -> Vec<Verdict> {
+        let mut whole = used.whole.clone();
+        if let Some(moved) = &used.moved {
+            whole.extend(moved.from.iter().map(|word| (Access::Read, word.clone())));
+            whole.extend(moved.inside().map(|word| (Access::Write, word)));
+            if moved.exactly || !self.is_directory(&moved.to, cwd) {
+                whole.push((Access::Write, moved.to.clone()));
+            }
+        }
+        let known = whole.iter().filter(|(_, word)| word.known && !word.text.is_empty());
+        let paths =
+            known.flat_map(|(access, word)| self.targets(word, cwd).into_iter().map(|path| (*access, path)));
+        paths.filter_map(|(access, path)| self.throughout(path.to_str()?, cwd, access)).collect()
+    }
+
+    /// Whether the word names a directory, by a link or not.
+    pub(super) fn is_directory(&self, word: &Word, cwd: &Path) -> bool {
+        let target = self.target(word, cwd);
+        let located = target.to_str().and_then(|path| self.roots.locate(path, cwd, self.links).ok());
+        located.is_some_and(|located| located.reached.iter().all(|path| self.links.is_directory(path)))
     }
 
     /// A command that may take in everything below the directories it names, or below the one it runs in.
     fn search(&self, paths: &[(Access, Word)], start: &Path, whole: Option<Hit<'_>>) -> Verdict {
         let named = paths.iter().filter(|(access, _)| *access == Access::Read);
-        let mut places: Vec<PathBuf> = named.map(|(_, word)| self.target(word, start)).collect();
+        let mut places: Vec<PathBuf> = named.flat_map(|(_, word)| self.targets(word, start)).collect();
         if places.is_empty() {
             places.push(start.to_owned());
         }
@@ -253,18 +298,23 @@ impl Judge<'_> {
             word.text.clone()
         };
         let verdict = self.reading(&expanded, &word.text, cwd, access, By::Command, whole);
-        let whole_path = cwd.join(&expanded);
-        if word.glob && !is_tame(&word.text, &whole_path.to_string_lossy(), access) {
-            let detail = format!("what {} matches can't be known", quoted(&word.text));
-            return verdict.strictest(self.settle(Act::GlobPath, whole, &detail));
+        if word.glob {
+            return verdict.strictest(self.wildcard(&word.text, &expanded, cwd, access, whole));
         }
         verdict
     }
 
     /// Where `cd` with this word leads.
-    fn target(&self, word: &Word, cwd: &Path) -> PathBuf {
+    pub(super) fn target(&self, word: &Word, cwd: &Path) -> PathBuf {
         let expanded = if word.tilde { self.expanded(&word.text) } else { None };
         cwd.join(expanded.unwrap_or_else(|| PathBuf::from(&word.text)))
+    }
+
+    /// What a word names: itself, and whatever its wildcards match.
+    fn targets(&self, word: &Word, cwd: &Path) -> Vec<PathBuf> {
+        let itself = self.target(word, cwd);
+        let matches = itself.to_str().filter(|_| word.glob).and_then(|path| self.matches(path, cwd));
+        matches.into_iter().flatten().map(PathBuf::from).chain([itself]).collect()
     }
 
     /// The directories each command of the script may run in.
@@ -305,24 +355,6 @@ impl Judge<'_> {
     }
 }
 
-/// Whether a wildcard can only match files that it may: reading, in one known directory, by one `*` in the stem of a name
-/// whose extension is written out, and nothing protected among them.
-fn is_tame(text: &str, whole: &str, access: Access) -> bool {
-    let (directory, name) = text.rsplit_once('/').unwrap_or(("", text));
-    let wild = ['*', '?', '['];
-    let one_star = name.split_once('*').is_some_and(|(_, rest)| {
-        // `json` is where programs keep their tokens.
-        !rest.contains(wild)
-            && rest.rsplit_once('.').is_some_and(|(_, ending)| !ending.is_empty() && ending != "json")
-    });
-    access == Access::Read
-        && one_star
-        && !directory.contains(wild)
-        && !name.starts_with(['.', '?', '['])
-        && !name.split('*').next().is_some_and(|start| start.contains(wild))
-        && !could_reach_protected(whole, false)
-}
-
 /// The command as an allow rule sees it: a word with a space in it can't pass for two.
 fn exact_form(words: &[Word]) -> String {
     words.iter().map(|word| in_quotes(&word.text)).collect::<Vec<_>>().join(" ")
@@ -338,12 +370,7 @@ fn loose_forms(words: &[Word]) -> Vec<String> {
         forms.push([&[name], rest].concat().join(" "));
     }
     if name == "git" {
-        let mut at = 0;
-        while let Some(option) = rest.get(at).filter(|word| word.starts_with('-')) {
-            let takes_value =
-                ["-C", "-c", "--git-dir", "--work-tree", "--namespace", "--exec-path", "--config-env"];
-            at += if takes_value.contains(option) { 2 } else { 1 };
-        }
+        let at = skipped_options(&words[1..], GIT_VALUES);
         if at > 0 && at <= rest.len() {
             forms.push([&["git"], &rest[at..]].concat().join(" "));
         }

@@ -21,6 +21,25 @@ pub trait Links: fmt::Debug {
         let _ = path;
         false
     }
+
+    /// The names in the directory; `None` where it is none, can't be looked at, or holds more than `limit`. A file
+    /// system that can't tell says `None`, and wildcards are asked about then. The path is absolute and holds no link.
+    fn names(&self, directory: &Path, limit: usize) -> Option<Vec<OsString>> {
+        let _ = (directory, limit);
+        None
+    }
+
+    /// Whether a regular file is there: no link, no directory. A file system that can't tell says no.
+    fn is_file(&self, path: &Path) -> bool {
+        let _ = path;
+        false
+    }
+
+    /// Whether a directory is there, and no link to one. A file system that can't tell says no.
+    fn is_directory(&self, path: &Path) -> bool {
+        let _ = path;
+        false
+    }
 }
 
 /// The file system of this machine.
@@ -34,6 +53,26 @@ impl Links for Disk {
 
     fn exists(&self, path: &Path) -> bool {
         fs::symlink_metadata(path).is_ok()
+    }
+
+    fn names(&self, directory: &Path, limit: usize) -> Option<Vec<OsString>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(directory).ok()? {
+            // A name that can't be read may be any name.
+            names.push(entry.ok()?.file_name());
+            if names.len() > limit {
+                return None;
+            }
+        }
+        Some(names)
+    }
+
+    fn is_file(&self, path: &Path) -> bool {
+        fs::symlink_metadata(path).is_ok_and(|found| found.is_file())
+    }
+
+    fn is_directory(&self, path: &Path) -> bool {
+        fs::symlink_metadata(path).is_ok_and(|found| found.is_dir())
     }
 }
 

@@ -34,6 +34,13 @@ pub(crate) fn could_reach_protected(pattern: &str, hidden: bool) -> bool {
     })
 }
 
+/// Whether the shell may fill the name in for the pattern, a single component. Where a set of characters stands in it
+/// any character counts as meant.
+pub(crate) fn could_match(pattern: &str, name: &str) -> bool {
+    let name: Vec<Token> = name.chars().map(Token::One).collect();
+    meets(&tokens(pattern), &name, false)
+}
+
 fn is_secret_name(part: &[Token], hidden: bool) -> bool {
     let start: String =
         part.iter().map_while(|token| if let Token::One(c) = token { Some(*c) } else { None }).collect();

@@ -36,6 +36,8 @@ pub(crate) enum Subject<'a> {
     },
     Path {
         access: Access,
+        /// Whether everything below the path is meant with it.
+        below: bool,
         located: &'a Located,
         roots: &'a Roots,
         links: &'a dyn Links,
@@ -170,8 +172,13 @@ impl Matcher {
             (Self::Command { whole, longer }, Subject::Command { loose, .. }) => loose.iter().any(|text| {
                 whole.is_match(text) || longer.as_ref().is_some_and(|longer| longer.is_match(text))
             }),
-            (Self::Path { access, pattern }, Subject::Path { access: wanted, located, roots, links }) => {
-                same_family(*access, wanted) && pattern.touches(located, roots, links)
+            (
+                Self::Path { access, pattern },
+                Subject::Path { access: wanted, below, located, roots, links },
+            ) => {
+                same_family(*access, wanted)
+                    && (pattern.touches(located, roots, links)
+                        || (below && pattern.lies_below(located, roots, links)))
             }
             (Self::Domain(domain), Subject::Domain(host)) => host_matches(domain, host),
             (Self::Agent(name), Subject::Agent(called)) => name.is_match(called),

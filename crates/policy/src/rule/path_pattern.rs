@@ -90,6 +90,24 @@ impl PathPattern {
 
     /// Whether any reading of the path matches, in any case and through any link: for rules that restrict.
     pub(crate) fn touches(&self, path: &Located, roots: &Roots, links: &dyn Links) -> bool {
+        self.starts(roots, links).iter().any(|start| {
+            readings(path).any(|path| {
+                below_in_any_case(path, start).is_some_and(|below| self.rest_matches(&below, true))
+            })
+        })
+    }
+
+    /// Whether what the pattern speaks of lies in the directory the path names, in any of its readings: for rules that
+    /// restrict, where a directory is taken with everything in it. Of a pattern with a wildcard only the part before it
+    /// says where that is.
+    pub(crate) fn lies_below(&self, path: &Located, roots: &Roots, links: &dyn Links) -> bool {
+        self.starts(roots, links)
+            .iter()
+            .any(|start| readings(path).any(|path| below_in_any_case(start, path).is_some()))
+    }
+
+    /// Where the wildcards of the pattern start from, by every reading of it.
+    fn starts(&self, roots: &Roots, links: &dyn Links) -> Vec<PathBuf> {
         let system = [PathBuf::from("/")];
         let bases: Vec<&PathBuf> = match self.anchor {
             Anchor::System => system.iter().collect(),
@@ -99,18 +117,13 @@ impl PathPattern {
                 roots.workspace.iter().chain(&roots.project_root).chain(&system).collect()
             }
         };
-        bases.into_iter().any(|base| {
+        let each = bases.into_iter().flat_map(|base| {
             let spelled = base.join(&self.literal);
             // The pattern may name a directory by a link, and the path by where the link leads.
             let walked = spelled.to_str().and_then(|text| roots.locate(text, base, links).ok());
-            let starts = walked.into_iter().flat_map(|located| located.reached).chain([spelled]);
-            starts.into_iter().any(|start| {
-                let readings = path.reached.iter().chain([&path.spelled]);
-                readings.into_iter().any(|path| {
-                    below_in_any_case(path, &start).is_some_and(|below| self.rest_matches(&below, true))
-                })
-            })
-        })
+            walked.into_iter().flat_map(|located| located.reached).chain([spelled])
+        });
+        each.collect()
     }
 
     fn rest_matches(&self, below: &Path, any_case: bool) -> bool {
@@ -129,6 +142,10 @@ impl Glob {
         };
         Ok(Self { exact: build(false)?, any_case: build(true)? })
     }
+}
+
+fn readings(path: &Located) -> impl Iterator<Item = &PathBuf> {
+    path.reached.iter().chain([&path.spelled])
 }
 
 /// What is left of the path below `start`, when their components differ in case at most.

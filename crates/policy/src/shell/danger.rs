@@ -1,6 +1,7 @@
 //! What a command would do that no preset lets pass, found by its words alone.
 
 use super::{
+    grammar::Use,
     lex::{Command, Word},
     walk::base,
 };
@@ -231,9 +232,21 @@ pub(crate) fn hidden_texts(words: &[Word]) -> Vec<String> {
     texts
 }
 
-/// The files a command touches, by what such commands usually do with their words: for commands that aren't
-/// understood, where only a denial counts.
-pub(crate) fn likely_paths(command: &Command) -> Vec<(Access, Word)> {
+/// What a command does to files, by what such commands usually do with their words: for commands that aren't understood.
+pub(crate) fn likely_use(command: &Command, act: Act) -> Use {
+    let paths = likely_paths(command);
+    let name = command.words.first().map(base).unwrap_or_default();
+    let recursive = command.words.iter().any(|word| is_short(word, 'R') || word.text == "--recursive");
+    let takes_whole = match name.as_str() {
+        "mv" | "cp" | "rsync" | "scp" | "install" | "tar" | "zip" => true,
+        "chmod" | "chown" | "chgrp" | "chattr" | "setfacl" => recursive,
+        _ => false,
+    };
+    let whole = if takes_whole { paths.clone() } else { Vec::new() };
+    Use { act, paths, whole, moved: None, directory: None }
+}
+
+fn likely_paths(command: &Command) -> Vec<(Access, Word)> {
     let Some(first) = command.words.first() else { return Vec::new() };
     let words = &command.words[1..];
     let ends = words.iter().position(|word| word.text == "--");
@@ -249,7 +262,9 @@ pub(crate) fn likely_paths(command: &Command) -> Vec<(Access, Word)> {
     };
     match (base(first).as_str(), operands.split_last()) {
         ("rm" | "rmdir" | "unlink" | "shred" | "srm" | "trash", _) => all(Access::Delete, &operands),
-        ("mv", Some((last, others))) => [all(Access::Delete, others), all(Access::Write, &[*last])].concat(),
+        ("mv", Some((last, others))) => {
+            [all(Access::Delete, others), all(Access::Read, others), all(Access::Write, &[*last])].concat()
+        }
         ("cp" | "install" | "ln" | "rsync", Some((last, others))) => {
             [all(Access::Read, others), all(Access::Write, &[*last])].concat()
         }

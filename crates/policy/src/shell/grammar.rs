@@ -1,6 +1,7 @@
 use super::{
     lex::Word,
     table::{COMMANDS, KNOWN_BY_NAME},
+    walk::base,
 };
 use crate::{
     path::{Access, could_reach_protected},
@@ -89,8 +90,28 @@ pub(crate) struct Use {
     pub(crate) act: Act,
     /// The files it names.
     pub(crate) paths: Vec<(Access, Word)>,
+    /// What it takes with everything in it, where that isn't told by the access itself.
+    pub(crate) whole: Vec<(Access, Word)>,
+    /// What it moves, or copies with everything in it.
+    pub(crate) moved: Option<Moved>,
     /// The directory it changes into before anything else.
     pub(crate) directory: Option<Word>,
+}
+
+/// Files and directories that come to be at another place as they are.
+#[derive(Debug)]
+pub(crate) struct Moved {
+    pub(crate) from: Vec<Word>,
+    pub(crate) to: Word,
+    /// Whether they come to be in the place of `to` even if that is a directory.
+    pub(crate) exactly: bool,
+}
+
+impl Moved {
+    /// Where each of them would lie in the directory `to`; `to` itself for one without a name of its own.
+    pub(crate) fn inside(&self) -> impl Iterator<Item = Word> {
+        self.from.iter().map(|word| inside(&self.to, word).unwrap_or_else(|| self.to.clone()))
+    }
 }
 
 /// What is known about a command.
@@ -128,13 +149,15 @@ pub(crate) fn read(words: &[Word]) -> Effect {
         paths: Vec::new(),
         operands: Vec::new(),
         before_dashes: None,
+        whole: Vec::new(),
+        moved: None,
         keeps_links: words.iter().any(|word| word.text == "--no-dereference"),
         seen: Vec::new(),
         spec,
     };
     match reader.read(&words[spec.name.split(' ').count()..]) {
         Ok(()) => {
-            let mut paths = reader.paths;
+            let mut paths = std::mem::take(&mut reader.paths);
             // `HEAD:.env` names a file too.
             let in_revisions: Vec<_> = paths
                 .iter()
@@ -147,7 +170,8 @@ pub(crate) fn read(words: &[Word]) -> Effect {
                 .filter(|(_, word)| !word.text.is_empty())
                 .collect();
             paths.extend(in_revisions);
-            Effect::Known(Use { act: spec.act, paths, directory })
+            let Reader { whole, moved, .. } = reader;
+            Effect::Known(Use { act: spec.act, paths, whole, moved, directory })
         }
         Err(problem) => {
             let guess = KNOWN_BY_NAME.iter().filter(|(name, _)| starts_with(words, name));
@@ -187,6 +211,29 @@ fn git_directory(words: &[Word]) -> Result<(Option<Word>, Vec<Word>), String> {
     Ok((directory, rest))
 }
 
+/// The subcommand of a git command, after whatever options stand before it.
+pub(crate) fn git_subcommand(words: &[Word]) -> Option<&str> {
+    let (program, rest) = words.split_first()?;
+    if base(program) != "git" {
+        return None;
+    }
+    let at = skipped_options(rest, GIT_VALUES);
+    rest.get(at).map(|word| word.text.as_str())
+}
+
+/// git's options before the subcommand that take the next word.
+pub(crate) const GIT_VALUES: &[&str] =
+    &["-C", "-c", "--git-dir", "--work-tree", "--namespace", "--exec-path", "--config-env"];
+
+/// How many words at the start are options, or the values of those that take one.
+pub(crate) fn skipped_options(words: &[Word], values: &[&str]) -> usize {
+    let mut at = 0;
+    while let Some(option) = words.get(at).filter(|word| word.text.starts_with('-')) {
+        at += if values.contains(&option.text.as_str()) { 2 } else { 1 };
+    }
+    at
+}
+
 /// Whether git takes the text for the whole working tree, or for files that aren't written out.
 fn is_everything(text: &str) -> bool {
     let mut depth = 0_i32;
@@ -204,6 +251,8 @@ fn is_everything(text: &str) -> bool {
 struct Reader<'a> {
     spec: &'a Spec,
     paths: Vec<(Access, Word)>,
+    whole: Vec<(Access, Word)>,
+    moved: Option<Moved>,
     operands: Vec<Word>,
     /// How many operands stand before `--`.
     before_dashes: Option<usize>,
@@ -460,21 +509,31 @@ impl Reader<'_> {
             Operands::Copy | Operands::Move => {
                 let to =
                     if target { self.paths.last().map(|(_, word)| word.clone()) } else { operands.pop() };
-                let from = if self.spec.operands == Operands::Copy { Access::Read } else { Access::Delete };
+                let recursive = ["-r", "-R", "-a", "--recursive", "--archive"];
+                let takes_whole = self.spec.operands == Operands::Move
+                    || self.seen.iter().any(|seen| recursive.contains(seen));
                 if let Some(to) = to {
                     self.copied(&operands, &to);
-                    self.paths.push((Access::Write, to));
+                    self.paths.push((Access::Write, to.clone()));
+                    if takes_whole {
+                        let exactly = self.seen.contains(&"-T");
+                        self.moved = Some(Moved { from: operands.clone(), to, exactly });
+                    }
                 }
-                self.all(from, operands);
+                if self.spec.operands == Operands::Move {
+                    self.all(Access::Delete, operands.iter().cloned());
+                }
+                // What is moved can be read where it comes to be.
+                self.all(Access::Read, operands);
             }
             Operands::Pattern if given => self.all(Access::Read, operands),
-            Operands::Pattern => self.all(Access::Read, operands.into_iter().skip(1)),
+            Operands::Pattern => self.after_first(operands),
             Operands::Filter => {
                 let filter = operands.first().map(|word| word.text.to_lowercase()).unwrap_or_default();
                 if ["env", "import", "include"].iter().any(|word| filter.contains(word)) {
                     return Err("the filter may read the environment or other files".to_owned());
                 }
-                self.all(Access::Read, operands.into_iter().skip(1));
+                self.after_first(operands);
             }
             Operands::SedPrint => {
                 let script = operands.first().map(|word| word.text.as_str()).unwrap_or_default();
@@ -528,8 +587,16 @@ impl Reader<'_> {
         let absolute = operands.iter().filter(|word| word.tilde || word.text.starts_with('/')).cloned();
         let absolute: Vec<Word> = absolute.collect();
         self.all(Access::Delete, absolute);
+        self.whole.extend(operands.iter().map(|word| (Access::Write, word.clone())));
         self.all(Access::Write, operands);
         Ok(())
+    }
+
+    /// Files that are read after a word that is none. A wildcard there may stand for several words, of which only the
+    /// first is none.
+    fn after_first(&mut self, operands: Vec<Word>) {
+        let skipped = usize::from(operands.first().is_some_and(|word| !word.glob));
+        self.all(Access::Read, operands.into_iter().skip(skipped));
     }
 
     fn all(&mut self, access: Access, words: impl IntoIterator<Item = Word>) {
@@ -538,13 +605,13 @@ impl Reader<'_> {
 
     /// What is copied into a directory keeps its name there.
     fn copied(&mut self, from: &[Word], to: &Word) {
-        for word in from {
-            if let Some(name) =
-                word.text.trim_end_matches('/').rsplit('/').next().filter(|name| !name.starts_with(".."))
-            {
-                let text = format!("{}/{name}", to.text.trim_end_matches('/'));
-                self.paths.push((Access::Write, Word { text, glob: word.glob || to.glob, ..to.clone() }));
-            }
-        }
+        self.paths.extend(from.iter().filter_map(|word| Some((Access::Write, inside(to, word)?))));
     }
+}
+
+/// Where a file of this name would lie in the directory.
+fn inside(directory: &Word, file: &Word) -> Option<Word> {
+    let name = file.text.trim_end_matches('/').rsplit('/').next().filter(|name| !name.starts_with(".."))?;
+    let text = format!("{}/{name}", directory.text.trim_end_matches('/'));
+    Some(Word { text, glob: file.glob || directory.glob, ..directory.clone() })
 }

@@ -10,10 +10,10 @@ mod lex;
 mod table;
 mod walk;
 
-pub(crate) use danger::{likely_paths, risks};
-pub(crate) use grammar::{Effect, read};
+pub(crate) use danger::{likely_use, risks};
+pub(crate) use grammar::{Effect, GIT_VALUES, Moved, Use, git_subcommand, read, skipped_options};
 pub(crate) use lex::{Command, Join, Script, Word, lex};
-pub(crate) use walk::{everything_that_might_run, is_assignment, is_keyword, program};
+pub(crate) use walk::{Candidate, base, everything_that_might_run, is_assignment, is_keyword, program};
 
 /// The longest command that is judged, in bytes.
 pub const MAX_COMMAND_BYTES: usize = 32 << 10;

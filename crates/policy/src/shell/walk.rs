@@ -117,7 +117,7 @@ pub(crate) fn everything_that_might_run(script: &Script) -> Option<Vec<Candidate
 const SHELLS: &[&str] = &["sh", "bash", "zsh", "dash", "ksh", "ash", "fish"];
 
 /// The last component of a program's path, in lower case.
-pub(super) fn base(word: &Word) -> String {
+pub(crate) fn base(word: &Word) -> String {
     word.text.rsplit('/').next().unwrap_or_default().to_ascii_lowercase()
 }
 

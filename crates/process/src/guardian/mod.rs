@@ -14,7 +14,7 @@ use rustix::process::{Pid, WaitOptions};
 use crate::protocol::{Message, Received, receive, send};
 use crate::tree::GUARDIAN_NAME;
 
-/// How long the tree may take to end after SIGTERM when the caller is gone or the main program ended.
+/// How long the tree may take to end after SIGTERM when the caller is gone or the main program ended by itself.
 const GRACE: Duration = Duration::from_millis(500);
 /// How long to wait for the killed to die before looking for new children again.
 const KILL_PASS: Duration = Duration::from_millis(5);
@@ -29,8 +29,14 @@ pub(crate) fn run(control: BorrowedFd<'_>, program: i32) -> ! {
     let _ = rustix::process::chdir(c"/");
     close_all_but(control.as_raw_fd());
     if let Some(children) = child_events() {
-        let mut guardian =
-            Guardian { control, children, program, phase: Phase::Watching, control_open: true };
+        let mut guardian = Guardian {
+            control,
+            children,
+            program,
+            phase: Phase::Watching,
+            control_open: true,
+            climbed: false,
+        };
         guardian.tell(Message::Started(program));
         guardian.work();
     } else {
@@ -48,6 +54,8 @@ struct Guardian<'a> {
     program: i32,
     phase: Phase,
     control_open: bool,
+    /// The caller kills the tree, and its ladder, not the grace, says how long what outlives the main program has.
+    climbed: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -114,6 +122,7 @@ impl Guardian<'_> {
 
     fn listen(&mut self) {
         match receive(self.control) {
+            Received::Message(Message::Climb) => self.climbed = true,
             Received::Message(Message::Kill) => self.begin_killing(),
             Received::Message(Message::Signal(number)) if number == libc::SIGKILL => self.begin_killing(),
             Received::Message(Message::Signal(number)) => children::signal_all(number),
@@ -156,7 +165,8 @@ impl Guardian<'_> {
                 Err(_) => break Reaped::NobodyLeft,
             }
         };
-        if ended && matches!(left, Reaped::ChildrenLeft) {
+        // A caller that climbs a ladder and goes away before its end closes the socket, which ends the tree too.
+        if ended && !self.climbed && matches!(left, Reaped::ChildrenLeft) {
             self.begin_ending();
         }
         left

@@ -86,6 +86,58 @@ fn the_ladder_stops_at_the_first_rung_that_works() {
     }
 }
 
+/// A main program that ends by SIGINT at once, and what it leaves behind, which writes its pid to `rest`.
+fn quick_wrapper(rest: &str) -> String {
+    format!(
+        "setsid -f sh -c '{rest}; echo $$ > rest; while :; do sleep 0.01; done'; trap 'exit 7' INT
+        until [ -s rest ]; do sleep 0.01; done; echo > ready; while :; do sleep 0.01; done"
+    )
+}
+
+#[test]
+fn the_ladder_is_not_cut_short_by_the_main_programs_end() {
+    const LONG: Duration = Duration::from_secs(100);
+    // Longer than what a main program leaves behind has when it ends by itself.
+    let tidying = "sleep 1.5; echo > tidy; exit";
+    for (rest, interrupt, terminate) in [
+        (format!("trap \"{tidying}\" INT"), LONG, Duration::ZERO),
+        (format!("trap \"\" INT; trap \"{tidying}\" TERM"), Duration::from_millis(100), LONG),
+    ] {
+        let directory = TempDir::new().unwrap();
+        let mut spec = quick(&quick_wrapper(&rest), &directory);
+        (spec.ladder.interrupt, spec.ladder.terminate) = (interrupt, terminate);
+        let running = spec.spawn().unwrap();
+        eventually("the script to be ready", || directory.path().join("ready").exists());
+        assert_eq!(running.kill_blocking(), Ok(Exit::Code(7)), "{rest}");
+        assert!(directory.path().join("tidy").exists(), "it was killed before its rung was over: {rest}");
+    }
+}
+
+#[test]
+fn a_dropped_program_ends_although_its_ladder_is_being_climbed() {
+    for stopped in [false, true] {
+        let directory = TempDir::new().unwrap();
+        let mut spec = quick(&quick_wrapper("trap \"\" INT TERM HUP"), &directory);
+        spec.ladder.interrupt = Duration::from_secs(1000);
+        let running = spec.spawn().unwrap();
+        eventually("the script to be ready", || directory.path().join("ready").exists());
+        let rest = pid_in(&directory.path().join("rest"));
+        let handle = running.handle();
+        let kill = std::thread::spawn({
+            let handle = handle.clone();
+            move || handle.kill_blocking()
+        });
+        eventually("the main program to end", || !alive(running.pid()));
+        assert!(alive(rest), "the ladder was cut short");
+        if stopped {
+            send(running.guardian_pid(), RawSignal::STOP);
+        }
+        drop(running);
+        assert!(handle.wait_blocking(Some(PATIENCE)).unwrap().is_some(), "it goes on: stopped {stopped}");
+        assert!(kill.join().unwrap().is_ok() && !exists(rest));
+    }
+}
+
 #[test]
 fn rungs_of_zero_are_left_out() {
     let directory = TempDir::new().unwrap();

@@ -75,7 +75,7 @@ pub enum ExitCause {
     Ended,
     /// By [`PtySession::kill`](crate::PtySession::kill).
     Killed,
-    /// Its output could not be read any more, so it was ended. The text is the system's error.
+    /// Its output could not be read any more, so it was ended. The text is the error.
     ReadFailed(String),
     /// It could not be waited for. The text is the error.
     WaitFailed(String),

@@ -1,5 +1,6 @@
 //! What a session's threads and its callers share.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -15,11 +16,17 @@ use crate::{Size, Snapshot, Terminal};
 /// How many events a slow subscriber may be behind. An output event holds at most 16 KiB.
 const EVENTS: usize = 256;
 
+/// About how many cells the emulator may write while the state is locked: some milliseconds' worth, and more than what
+/// is read at once writes as a rule, so that it stays one event.
+const CELLS_AT_ONCE: usize = 64 * 1024;
+
 /// How long a synchronized update may keep the screen from being seen.
 pub(super) const FRAME_LIMIT: Duration = Duration::from_millis(150);
 
 pub(super) struct Shared {
     state: Mutex<State>,
+    /// Whose turn is next to lock the state.
+    turn: Mutex<()>,
     pub(super) events: broadcast::Sender<Event>,
     changed: watch::Sender<u64>,
     pub(super) input: InputQueue,
@@ -47,6 +54,7 @@ impl Shared {
                 snapshot: None,
                 frame_since: None,
             }),
+            turn: Mutex::new(()),
             events: broadcast::Sender::new(EVENTS),
             changed: watch::Sender::new(0),
             input: InputQueue::new(),
@@ -56,8 +64,19 @@ impl Shared {
 
     /// Takes output of the program; called by the reading thread alone.
     pub(super) fn feed(&self, bytes: &[u8]) {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            rest = &rest[self.feed_some(rest)..];
+        }
+    }
+
+    /// Takes as much output as may be processed while others wait: how many bytes.
+    fn feed_some(&self, bytes: &[u8]) -> usize {
         let mut state = self.lock();
-        let feed = state.terminal.feed(bytes);
+        #[cfg(test)]
+        panic_on_demand(&mut state, bytes);
+        let (used, feed) = state.terminal.feed_for(bytes, CELLS_AT_ONCE);
+        let bytes = &bytes[..used];
         let synchronized = state.terminal.modes().synchronized;
         state.frame_since = synchronized.then(|| state.frame_since.unwrap_or_else(Instant::now));
         self.publish(&mut state, EventKind::Output(bytes.into()));
@@ -80,6 +99,22 @@ impl Shared {
         {
             tracing::debug!(%error, "replies to terminal queries dropped");
         }
+        used
+    }
+
+    /// Makes sure that the screen can be looked at after the emulator panicked: as it was left if it is whole, else it
+    /// is blank from now on.
+    pub(super) fn mend(&self) {
+        let mut state = self.lock();
+        let look = |state: &State| {
+            #[cfg(test)]
+            assert!(state.terminal.title() != PANICS[1], "{}", PANICS[1]);
+            (state.terminal.snapshot(), state.terminal.formatted())
+        };
+        if catch_unwind(AssertUnwindSafe(|| look(&state))).is_err() {
+            state.terminal = Terminal::new(state.terminal.size());
+        }
+        state.snapshot = None;
     }
 
     pub(super) fn resize(&self, size: Size) -> Result<(), SessionError> {
@@ -150,8 +185,25 @@ impl Shared {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
+        // Whoever waits for the state holds the turn, so the reading thread, with ever more output, can't lock the state
+        // again before them.
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         // A panic in a thread that holds the lock leaves a screen that is wrong at worst.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Output on which the emulator panics in tests: for once, and for good.
+#[cfg(test)]
+pub(super) const PANICS: [&str; 2] = ["panics once", "panics always"];
+
+#[cfg(test)]
+fn panic_on_demand(state: &mut State, bytes: &[u8]) {
+    for text in PANICS {
+        if bytes.windows(text.len()).any(|window| window == text.as_bytes()) {
+            state.terminal.feed(format!("\x1b]2;{text}\x07").as_bytes());
+            panic!("{text}");
+        }
     }
 }
 

@@ -1,9 +1,9 @@
 //! A terminal emulator without IO: bytes in, a screen and replies out.
 
-mod dcs;
 mod host;
 mod reply;
 mod rows;
+mod scan;
 
 use std::num::NonZeroU16;
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use crate::{Cursor, Modes, Row, Size, Snapshot};
 
 pub(crate) use host::clean_title;
 
-use dcs::{DcsScanner, Found};
 use host::Host;
+use scan::{Found, Scanner};
 
 /// A terminal emulator without IO.
 ///
@@ -27,7 +27,7 @@ use host::Host;
 #[derive(Debug)]
 pub struct Terminal {
     parser: Emulator,
-    dcs: DcsScanner,
+    scanner: Scanner,
     /// The beginning of a character at the end of the last feed.
     held: Vec<u8>,
     size: Size,
@@ -43,7 +43,7 @@ impl Terminal {
         let (rows, cols) = emulated(size);
         Self {
             parser: Emulator(vt100::Parser::new_with_callbacks(rows, cols, 0, Host::new(size.cols()))),
-            dcs: DcsScanner::default(),
+            scanner: Scanner::default(),
             held: Vec::new(),
             size,
         }
@@ -53,20 +53,64 @@ impl Terminal {
     ///
     /// Cutting the output at other places makes no difference: escape sequences and characters may be split.
     pub fn feed(&mut self, bytes: &[u8]) -> Feed {
+        self.feed_for(bytes, usize::MAX).1
+    }
+
+    /// Like `feed`, but stops after the sequence with which about so many cells were written: how many of the bytes
+    /// that took.
+    pub(crate) fn feed_for(&mut self, bytes: &[u8], cells: usize) -> (usize, Feed) {
         let mut rest = bytes;
+        let mut written = 0;
         // vt100 hides device control strings, so they are found beside it; the bytes before one are processed first
         // since programs count on replies in the order of their questions.
-        while let Some((used, found)) = self.dcs.next(rest) {
+        while written < cells {
+            let Some((used, found)) = self.scanner.next(rest) else {
+                self.process(rest);
+                rest = &[];
+                break;
+            };
             let (head, tail) = rest.split_at(used);
-            self.process(head);
+            written += used;
             match found {
-                Found::Request(request) => self.parser.0.callbacks_mut().push_reply(&reply::to_dcs(&request)),
-                Found::Reset => self.parser.0.callbacks_mut().reset(),
+                Found::Request(request) => {
+                    self.process(head);
+                    self.parser.0.callbacks_mut().push_reply(&reply::to_dcs(&request));
+                }
+                Found::Reset => {
+                    self.process(head);
+                    self.parser.0.callbacks_mut().reset();
+                    written += self.cells();
+                }
+                Found::Repeat(count) => written += self.repeat(head, count),
+                Found::Sweep => {
+                    self.process(head);
+                    written += self.cells();
+                }
             }
             rest = tail;
         }
-        self.process(rest);
-        self.parser.0.callbacks_mut().take_feed()
+        (bytes.len() - rest.len(), self.parser.0.callbacks_mut().take_feed())
+    }
+
+    /// Processes `bytes`, which end with a sequence that repeats a character; how often it did.
+    ///
+    /// More than fills the screen is cut to that, as xterm does: a few bytes could make the emulator write 65,535
+    /// characters.
+    fn repeat(&mut self, bytes: &[u8], count: u16) -> usize {
+        let most = u16::try_from(self.cells()).unwrap_or(u16::MAX);
+        let (head, end) = bytes.split_at(bytes.len().saturating_sub(1));
+        self.process(head);
+        match count > most {
+            // CAN has the emulator forget what it has of the sequence.
+            true => self.process(format!("\x18\x1b[{most}b").as_bytes()),
+            false => self.process(end),
+        }
+        count.min(most).into()
+    }
+
+    fn cells(&self) -> usize {
+        let (rows, cols) = self.parser.0.screen().size();
+        usize::from(rows.get()) * usize::from(cols.get())
     }
 
     /// Lets the emulator process `bytes`, except for what it can't take.
@@ -216,5 +260,36 @@ struct Emulator(vt100::Parser<Host>);
 impl std::fmt::Debug for Emulator {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("vt100")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::Terminal;
+    use crate::Size;
+
+    #[test]
+    fn p9_output_is_taken_in_parts_of_bounded_work() {
+        const CELLS: usize = 10_000;
+        for (cols, rows) in [(80, 24), (1000, 1000)] {
+            for (sequence, written) in [
+                ("\x1b[65535b", cols * rows),
+                ("\x1b[9b", 9),
+                ("\x1b[2J", cols * rows),
+                ("\x1bc", cols * rows),
+            ] {
+                let written = written.min(if sequence.ends_with('b') { 65_535 } else { usize::MAX });
+                let mut terminal = Terminal::new(Size::new(cols as u16, rows as u16).unwrap());
+                terminal.feed(b"x");
+                let output = sequence.repeat(16 * 1024 / sequence.len());
+                let (used, _) = terminal.feed_for(output.as_bytes(), CELLS);
+                let most = CELLS.div_ceil(written + sequence.len()) * sequence.len();
+                assert_eq!(used, most.min(output.len()), "{sequence:?} on {cols}x{rows}");
+            }
+        }
+        let plain = "text \x1b[1mbold\x1b[m\r\n".repeat(500);
+        assert_eq!(Terminal::new(Size::default()).feed_for(plain.as_bytes(), CELLS).0, plain.len());
     }
 }

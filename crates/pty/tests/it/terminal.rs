@@ -176,6 +176,33 @@ fn a_flood_of_queries_is_bounded() {
     }
 }
 
+#[test]
+fn p9_a_character_is_repeated_no_more_than_fills_the_screen() {
+    let check = |output: &str, text: &str, col: u16| {
+        let mut whole = terminal(10, 2);
+        whole.feed(output.as_bytes());
+        let mut split = terminal(10, 2);
+        for byte in output.as_bytes() {
+            split.feed(&[*byte]);
+        }
+        for terminal in [whole, split] {
+            let snapshot = terminal.snapshot();
+            let seen = (snapshot.text(), snapshot.cursor.col);
+            assert_eq!(seen, (text.to_owned(), col), "{output:?}");
+        }
+    };
+    check("x\x1b[b", "xx", 2);
+    check("x\x1b[12b", "xxxxxxxxxx\nxxx", 3);
+    // Twenty cells: with the first one and the row that scrolled off, the next character comes after one.
+    for repeat in
+        ["\x1b[65535b", "\x1b[99999999b", "\x1b[25;3b", "\x1b[2\x005b", "\x1b\u{e9}[25:7b", "\x1bPq\x1b[25b"]
+    {
+        check(&format!("x{repeat}"), "xxxxxxxxxx\nx", 1);
+    }
+    // These are other sequences.
+    check("x\x1b[?65535b\x1b[65535 b\x1b[65535\x18b", "xb", 2);
+}
+
 /// Bytes that look like what programs write, with wide, joined and zero-width characters, and plain noise.
 fn output() -> impl Strategy<Value = Vec<u8>> {
     let text = prop::sample::select(vec![
@@ -211,6 +238,8 @@ fn output() -> impl Strategy<Value = Vec<u8>> {
         "\x1b[2T",
         "\x1b[b",
         "\x1b[9b",
+        "\x1b[65535b",
+        "\x1b[65",
         "\x1b[?1049h",
         "\x1b[?1049l",
         "\x1b[?2026h",
@@ -254,6 +283,9 @@ proptest! {
             terminal.resize(size);
             let snapshot = terminal.snapshot();
             prop_assert_eq!(snapshot.rows.len(), usize::from(size.rows()));
+            let mut viewer = Terminal::new(size);
+            viewer.feed(&terminal.formatted());
+            prop_assert_eq!(viewer.title(), terminal.title());
             prop_assert!(snapshot.cursor.col < size.cols() && snapshot.cursor.row < size.rows());
             for row in snapshot.rows.iter() {
                 for range in row.faint.iter().chain(&row.inverse) {

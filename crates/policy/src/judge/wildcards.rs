@@ -1,0 +1,155 @@
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    ffi::OsString,
+    path::{Path, PathBuf},
+    rc::Rc,
+};
+
+use super::{Hit, Judge, files::By};
+use crate::{
+    path::{Access, could_match, could_reach_protected},
+    preset::Act,
+    text::quoted,
+    verdict::Verdict,
+};
+
+/// The most names of a directory that are looked at.
+const MAX_NAMES: usize = 4096;
+
+/// The most directories that are listed for one call.
+const MAX_DIRECTORIES: usize = 64;
+
+/// The most files that one wildcard may match.
+const MAX_MATCHES: usize = 512;
+
+/// The most files that all wildcards of one call may match.
+const MAX_MATCHES_OF_CALL: usize = 4096;
+
+/// The most names that are held against the wildcards of one call.
+const MAX_COMPARED: usize = 1 << 16;
+
+/// The longest component with a wildcard, in bytes.
+const MAX_COMPONENT: usize = 256;
+
+const WILD: [char; 3] = ['*', '?', '['];
+
+/// The names in a directory; `None` where they can't be told.
+type Names = Option<Rc<[OsString]>>;
+
+/// What was looked up in directories for one call: nothing is listed twice, and not without end.
+#[derive(Debug, Default)]
+pub(super) struct Listed {
+    directories: RefCell<HashMap<PathBuf, Names>>,
+    compared: Cell<usize>,
+    matches: Cell<usize>,
+}
+
+impl Judge<'_> {
+    /// A word with a wildcard: everything it matches now is judged by its own name, since a match may be a link, or a file
+    /// that a rule names. `path` is the word with a leading `~` replaced.
+    pub(super) fn wildcard(
+        &self,
+        word: &str,
+        path: &str,
+        cwd: &Path,
+        access: Access,
+        whole: Option<Hit<'_>>,
+    ) -> Verdict {
+        let matches = self.matches(path, cwd);
+        // Without a match the shell hands the pattern on as it is. A match that starts with a dash is an option.
+        let known = matches.as_ref().is_some_and(|matches| {
+            !matches.is_empty() && matches.iter().all(|found| !found.starts_with('-'))
+        });
+        let verdict = if known && is_tame(word, &cwd.join(path).to_string_lossy(), access) {
+            self.settle(Act::Inspect, None, "what the wildcard matches is known")
+        } else {
+            let detail = format!("what {} matches can't be known", quoted(word));
+            self.settle(Act::GlobPath, whole, &detail)
+        };
+        let each = matches.iter().flatten();
+        each.map(|found| self.reading(found, found, cwd, access, By::Command, whole))
+            .fold(verdict, Verdict::strictest)
+    }
+
+    /// What the shell would fill in for a word with wildcards; `None` where that can't be told.
+    pub(super) fn matches(&self, path: &str, cwd: &Path) -> Option<Vec<String>> {
+        let mut found = vec![if path.starts_with('/') { "/" } else { "" }.to_owned()];
+        for part in path.split('/').filter(|part| !part.is_empty()) {
+            if !part.contains(WILD) {
+                found.iter_mut().for_each(|before| *before = below(before, part));
+                continue;
+            }
+            if part.len() > MAX_COMPONENT {
+                return None;
+            }
+            let mut next = Vec::new();
+            for before in &found {
+                let directory = if before.is_empty() { "." } else { before.as_str() };
+                let located = self.roots.locate(directory, cwd, self.links).ok()?;
+                for place in &located.reached {
+                    if self.links.is_file(place) {
+                        continue;
+                    }
+                    let names = self.names(place)?;
+                    let compared = self.listed.compared.get() + names.len();
+                    self.listed.compared.set(compared);
+                    if compared > MAX_COMPARED {
+                        return None;
+                    }
+                    for name in names.iter() {
+                        if !could_match(part, &name.to_string_lossy()) {
+                            continue;
+                        }
+                        next.push(below(before, name.to_str()?));
+                        if next.len() > MAX_MATCHES {
+                            return None;
+                        }
+                    }
+                }
+            }
+            next.sort_unstable();
+            next.dedup();
+            found = next;
+        }
+        let all = self.listed.matches.get() + found.len();
+        self.listed.matches.set(all);
+        (all <= MAX_MATCHES_OF_CALL).then_some(found)
+    }
+
+    /// The names in a directory whose path holds no link; `None` where they can't be told.
+    pub(super) fn names(&self, directory: &Path) -> Names {
+        let mut directories = self.listed.directories.borrow_mut();
+        if let Some(known) = directories.get(directory) {
+            return known.clone();
+        }
+        if directories.len() == MAX_DIRECTORIES {
+            return None;
+        }
+        let names: Names = self.links.names(directory, MAX_NAMES).map(Into::into);
+        directories.insert(directory.to_owned(), names.clone());
+        names
+    }
+}
+
+fn below(directory: &str, name: &str) -> String {
+    let slash = if directory.is_empty() || directory.ends_with('/') { "" } else { "/" };
+    format!("{directory}{slash}{name}")
+}
+
+/// Whether a wildcard is plain enough to be let pass once its matches are judged: reading, in one known directory, by one
+/// `*` in the stem of a name whose extension is written out, and nothing protected could be among them.
+fn is_tame(text: &str, whole: &str, access: Access) -> bool {
+    let (directory, name) = text.rsplit_once('/').unwrap_or(("", text));
+    let one_star = name.split_once('*').is_some_and(|(_, rest)| {
+        // `json` is where programs keep their tokens.
+        !rest.contains(WILD)
+            && rest.rsplit_once('.').is_some_and(|(_, ending)| !ending.is_empty() && ending != "json")
+    });
+    access == Access::Read
+        && one_star
+        && !directory.contains(WILD)
+        && !name.starts_with(['.', '?', '['])
+        && !name.split('*').next().is_some_and(|start| start.contains(WILD))
+        && !could_reach_protected(whole, false)
+}

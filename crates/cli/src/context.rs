@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use missiond_core::Error;
 use missiond_core::access::Access;
+use missiond_core::config::{Config, Sources};
 use missiond_core::project::{Project, ProjectOptions};
 
 use crate::cli::{Format, Global};
+use crate::output::remark;
 
 /// Where a command works and how it prints.
 #[derive(Debug)]
@@ -31,6 +33,8 @@ impl Context {
         }
         let mut options = ProjectOptions::of_person();
         options.overrides = global.overrides().to_vec();
+        // A mission that runs has read its configuration, so that nobody else would look at them.
+        Config::load(&Sources { overrides: options.overrides.clone(), ..Sources::default() })?;
         Ok(Self { format: global.format(), directory, options, any_json: global.any_json() })
     }
 
@@ -52,13 +56,25 @@ impl Context {
 
     /// The way to the project, for commands that need nothing of its configuration while a mission runs.
     pub(crate) async fn reach(&self) -> anyhow::Result<Access> {
-        Ok(Access::find(&self.directory, &self.options).await?)
+        let access = Access::find(&self.directory, &self.options).await?;
+        self.tell_idle_overrides(&access);
+        Ok(access)
+    }
+
+    /// Says that `--set` means nothing to a mission that runs already.
+    fn tell_idle_overrides(&self, access: &Access) {
+        if access.is_running() && !self.options.overrides.is_empty() {
+            remark(
+                "`--set` has no effect on the mission that runs; `missiond config set` holds for the next one",
+            );
+        }
     }
 
     /// The project and the way to it.
     pub(crate) async fn access(&self) -> anyhow::Result<(Project, Access)> {
         let project = self.project()?;
         let access = Access::open(&project).await?;
+        self.tell_idle_overrides(&access);
         Ok((project, access))
     }
 }

@@ -35,7 +35,7 @@ pub enum Error {
     #[error(transparent)]
     Workspaces(#[from] WorkspacesError),
     /// No agent is installed and none is configured.
-    #[error("no coding agent was found on PATH; {install}")]
+    #[error("no coding agent was found on PATH; {install}; or use `--agent scripted`, which plays scripts")]
     NoAgent {
         /// How to get one.
         install: String,
@@ -67,9 +67,20 @@ pub enum Error {
         /// The argument.
         arg: String,
     },
+    /// The tool calls of a slot's agent could not be judged, and without that no agent is started.
+    #[error("no agent can be started in slot `{slot}`, since its tool calls could not be judged: {reason}")]
+    Ungated {
+        /// The slot.
+        slot: SlotId,
+        /// Why, and what to do.
+        reason: String,
+    },
     /// What was asked for makes no sense.
     #[error("{0}")]
     Invalid(String),
+    /// What was asked for cannot be had as things stand.
+    #[error("{0}")]
+    Unready(String),
     /// The mission is being shut down.
     #[error("the mission is shutting down")]
     Closed,
@@ -98,13 +109,15 @@ impl Error {
     /// What sort of failure it was.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Config(_) | Self::Profile(_) | Self::Policy(_) | Self::Forbidden { .. } => {
-                ErrorKind::Configuration
-            }
+            Self::Config(_)
+            | Self::Profile(_)
+            | Self::Policy(_)
+            | Self::Forbidden { .. }
+            | Self::Ungated { .. } => ErrorKind::Configuration,
             Self::NoAgent { .. } | Self::UnknownAgent { .. } | Self::Unservable(_) | Self::Missing(_) => {
                 ErrorKind::Missing
             }
-            Self::Lock(_) => ErrorKind::Conflict,
+            Self::Lock(_) | Self::Unready(_) => ErrorKind::Conflict,
             Self::Invalid(_) => ErrorKind::Invalid,
             Self::Store(error) => match error.kind {
                 StoreErrorKind::NotFound => ErrorKind::Missing,

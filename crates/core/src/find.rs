@@ -10,6 +10,9 @@ use crate::ports::{PageStart, Store, TaskPage};
 /// How many candidates an error names, and how much of each one's title.
 const MAX_NAMED: usize = 8;
 const MAX_TITLE_BYTES: usize = 60;
+/// Fewer digits would be somebody's by chance. The first ones of an id tell only the day that it was made.
+const MIN_DIGITS: usize = 4;
+const MIN_BEGINNING: usize = 6;
 /// How many tasks are held whole at once.
 const TASKS_AT_ONCE: usize = 64;
 
@@ -31,14 +34,15 @@ macro_rules! short_id {
 
 short_id!(TaskId, ApprovalId, MessageId);
 
-/// Finds the one thing that `text` names: by its whole id, or by a beginning or an end of it, or a beginning of the short
-/// form, that no other candidate has. Letter case and dashes don't count.
+/// Finds the one thing that `text` names: by its whole id, by at least 4 characters of the beginning or the end of its short
+/// form, or by at least 6 of the beginning of the id, if no other candidate has them. Letter case and dashes don't count.
 ///
 /// Each candidate comes with a title, which an error shows.
 ///
 /// # Errors
 ///
-/// [`Error::Missing`] when there is none, [`Error::Invalid`] when there are several, which are named.
+/// [`Error::Missing`] when there is none or the text is too short, [`Error::Invalid`] when there are several, which are
+/// named.
 pub fn find<'a, I: ShortId>(
     what: &str,
     text: &str,
@@ -47,9 +51,15 @@ pub fn find<'a, I: ShortId>(
     let shown = crate::text::escape_line(missiond_process::text::truncate(text, 80));
     let wanted = text.replace('-', "").to_ascii_lowercase();
     let hexadecimal = !wanted.is_empty() && wanted.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if hexadecimal && wanted.len() < MIN_DIGITS {
+        return Err(Error::Missing(format!(
+            "`{shown}` is too little to name one {what}; write at least {MIN_DIGITS} characters of its id"
+        )));
+    }
     let fits = |id: &I| {
         let whole = id.to_string().replace('-', "");
-        whole.starts_with(&wanted) || whole.ends_with(&wanted) || id.short().starts_with(&wanted)
+        let begins = wanted.len() >= MIN_BEGINNING && whole.starts_with(&wanted);
+        begins || whole.ends_with(&wanted) || id.short().starts_with(&wanted)
     };
     let found: Vec<(I, &str)> = candidates.into_iter().filter(|(id, _)| hexadecimal && fits(id)).collect();
     match found.as_slice() {

@@ -180,9 +180,10 @@ fn ask(socket: &Path, event: &HookEvent, patience: Duration) -> Result<Outcome, 
 fn judge(event: &HookEvent, named: Option<&Path>) -> Result<Outcome, String> {
     let here = std::env::current_dir().map_err(|error| format!("the current directory is gone: {error}"))?;
     let Some(call) = event.tool_call(&here) else { return Ok(Outcome::Noted) };
-    if let Some(slot) = inside_slot() {
+    if let Some(evidence) = inside_slot() {
         // An agent in a mission that calls a hook of its own making gets no verdict from it.
-        let verdict = Verdict::deny(format!("this runs inside slot {slot}, whose hook asks the mission"));
+        let verdict =
+            Verdict::deny(format!("{evidence}; in a mission only the hook of the slot is answered"));
         return Ok(Outcome::Verdict(to_policy(&verdict)));
     }
     let (root, gate) =

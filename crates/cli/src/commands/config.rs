@@ -111,15 +111,21 @@ fn set(context: &Context, key: &str, value: &str, user: bool) -> anyhow::Result<
 }
 
 fn show(context: &Context, show_origin: bool) -> anyhow::Result<Exit> {
-    let project = context.project()?;
-    let keys: Vec<Shown> =
-        KEYS.iter().map(|key| shown(key, project.config.get(key.name), show_origin)).collect();
+    // What cannot be read must not hide which keys there are.
+    let (config, failed) = match context.project() {
+        Ok(project) => (project.config, None),
+        Err(error) => (library::Config::load(&Sources::default())?, Some(error)),
+    };
+    if failed.is_some() {
+        remark("the configuration cannot be used; these are the keys with their defaults");
+    }
+    let keys: Vec<Shown> = KEYS.iter().map(|key| shown(key, config.get(key.name), show_origin)).collect();
     list(context.format, &keys, "", || {
         let header: &[&'static str] =
             if show_origin { &["KEY", "VALUE", "ORIGIN"] } else { &["KEY", "VALUE", "ABOUT"] };
         let mut table = Table::new(header);
         for key in KEYS {
-            let entry = project.config.get(key.name);
+            let entry = config.get(key.name);
             let origin = entry.map(|entry| entry.origin.to_string()).unwrap_or_default();
             table.row(vec![
                 Cell::new(key.name),
@@ -129,7 +135,7 @@ fn show(context: &Context, show_origin: bool) -> anyhow::Result<Exit> {
         }
         table
     })?;
-    Ok(Exit::OK)
+    failed.map_or(Ok(Exit::OK), Err)
 }
 
 fn shown(key: &library::Key, entry: Option<&Entry>, show_origin: bool) -> Shown {

@@ -14,7 +14,7 @@ use missiond_core::{DriverKind, Error, Task, TaskStatus};
 
 use crate::commands::watch::Watch;
 use crate::context::Context;
-use crate::exit::Exit;
+use crate::exit::{Exit, UsageError};
 use crate::output::{FAINT, STRONG, length, line};
 use crate::signals::interrupts;
 use scene::Scene;
@@ -33,7 +33,13 @@ pub(crate) struct Demo {
 }
 
 impl Demo {
-    pub(crate) async fn run(self, _context: &Context) -> anyhow::Result<Exit> {
+    pub(crate) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        if !context.for_people() {
+            let text =
+                "the demo prints for people alone; `missiond events --json` prints what a mission does"
+                    .to_owned();
+            return Err(UsageError(text).into());
+        }
         missiond_core::access::Access::refuse_inside_slot()?;
         let begun = Instant::now();
         let mut signals = interrupts()?;

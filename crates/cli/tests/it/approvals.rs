@@ -70,8 +70,10 @@ fn run_says_how_to_answer() {
 #[test]
 fn answers_go_wrong_clearly() {
     let scene = Scene::new();
-    scene.run(&["approve", "abc"]).assert(6, &["there is no approval `abc`"]);
-    scene.run(&["reject", "abc"]).assert(6, &["there is no approval `abc`"]);
+    scene.run(&["approve", "abcd"]).assert(6, &["there is no approval `abcd`"]);
+    // One digit is somebody's by chance.
+    scene.run(&["approve", "0"]).assert(6, &["`0` is too little", "4 characters"]);
+    scene.run(&["reject", "abcd"]).assert(6, &["there is no approval `abcd`"]);
     let up = scene.up();
     let (_first, _second) = (scene.submit(&asking("first")), scene.submit(&asking("second")));
     let id = loop {
@@ -80,7 +82,7 @@ fn answers_go_wrong_clearly() {
             break approvals[0]["id"].as_str().unwrap().to_owned();
         }
     };
-    scene.run(&["approve", &id[..5]]).assert(2, &["is ambiguous", "frobnicate first", "frobnicate second"]);
+    scene.run(&["approve", &id[..6]]).assert(2, &["is ambiguous", "frobnicate first", "frobnicate second"]);
     drop(up);
     // The mission is gone, and with it whoever waited for the answer.
     let outcome = scene.run(&["approve", &id]);

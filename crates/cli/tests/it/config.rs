@@ -75,6 +75,44 @@ fn what_is_no_file_of_a_fair_size_is_not_read() {
 }
 
 #[test]
+fn what_is_misspelt_on_the_command_line_is_told_with_a_mission_and_without() {
+    let scene = Scene::new();
+    let misspelt = ["--set", "agent.turn_timeuot=5m", "status"];
+    scene.run(&misspelt).assert(3, &["command line", "did you mean `agent.turn_timeout`"]);
+    let _up = scene.up();
+    scene.run(&misspelt).assert(3, &["command line", "did you mean `agent.turn_timeout`"]);
+    scene
+        .run(&["--set", "agent.turn_timeout=5m", "status"])
+        .assert(0, &["no effect on the mission that runs"]);
+    scene.run(&["status"]).assert(0, &[]);
+}
+
+#[test]
+fn keys_are_listed_although_the_file_is_wrong() {
+    let scene = Scene::configured("[agent]\nturn_timeuot = \"5m\"\n");
+    let shown = scene.run(&["config", "show"]);
+    shown.assert(3, &["agent.turn_timeuot", "with their defaults"]);
+    assert!(shown.out.contains("agent.turn_timeout") && shown.out.contains("30m"), "{shown:#?}");
+}
+
+#[test]
+fn slot_whose_agent_could_not_be_judged_opens_no_mission() {
+    let slot = "[[slot]]\nid = \"one\"\nagent = \"scripted\"\n";
+    let check = |config: &str, said: &str| {
+        let scene = Scene::configured(config);
+        let deaf = agent_file("deaf").replace("hooks = \"claude\"\n", "");
+        scene.repo.write(".missiond/agents/deaf.toml", deaf).unwrap();
+        scene.ok(&["task", "submit", "hello"]);
+        for args in [&["config", "validate"][..], &["up", "--drain"], &["run", "x"]] {
+            scene.run(args).assert(3, &["slot `one`", said]);
+        }
+        assert_eq!(scene.json(&["task", "list"])[0]["status"], "queued", "the queue keeps its tasks");
+    };
+    check(&format!("[security]\nenable_hooks = false\n{slot}"), "`security.enable_hooks` is false");
+    check(&slot.replace("scripted", "deaf"), "agent `deaf` names no hooks");
+}
+
+#[test]
 fn misspelt_environment_variable_is_a_configuration_error() {
     let scene = Scene::new();
     let run = |name: &str, args: &[&str]| {
@@ -143,6 +181,12 @@ fn bad_values_change_nothing() {
         ("agent.turn_timeuot", "5m", "did you mean `agent.turn_timeout`"),
         ("core.max_concurrent_agents", "501", "from 1 to 500"),
         ("security.enable_hooks", "maybe", "true or false"),
+        ("worktree.naming_pattern", "work", "`{issue_id}`"),
+        ("worktree.naming_pattern", "a/{issue_id}", "can be a directory"),
+        ("worktree.naming_pattern", "{issue}-{issue_id}", "`{repo}`"),
+        ("core.default_branch_prefix", "a..b", "as git takes it"),
+        ("core.default_branch_prefix", "", "as git takes it"),
+        ("core.default_branch_prefix", "team/", "as git takes it"),
         ("agent.turn_timeout", "\u{1b}[2J", "length of time"),
     ] {
         let outcome = scene.run(&["config", "set", key, value]);

@@ -52,6 +52,15 @@ fn demo_tells_the_whole_story_and_leaves_nothing() {
 }
 
 #[test]
+fn demo_is_for_people_and_needs_git() {
+    let scene = Scene::new();
+    scene.run(&["demo", "--json"]).assert(2, &["missiond events --json"]);
+    let mut command = scene.command(&["demo"]);
+    command.env("PATH", "/nowhere");
+    finish(command).assert(6, &["install git"]);
+}
+
+#[test]
 fn demo_takes_less_than_five_seconds() {
     let took = || -> f64 {
         let out = Scene::new().ok(&["demo"]);

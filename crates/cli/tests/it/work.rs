@@ -74,7 +74,7 @@ fn work_is_shown_and_merged() {
         scene.run(&[command, "nothing"]).assert(6, &["no task and no branch `nothing`"]);
     }
     let queued = scene.submit("not begun");
-    scene.run(&["merge", &queued]).assert(2, &["is queued"]);
+    scene.run(&["merge", &queued]).assert(1, &["is queued"]);
 }
 
 #[test]
@@ -114,4 +114,8 @@ fn dirty_checkout_is_left_alone() {
     scene.run(&["merge", &task]).assert(1, &["not merged", "commit or stash"]);
     assert_eq!(scene.repo.head().unwrap(), head);
     assert_eq!(fs::read_to_string(scene.repo.path().join("README.md")).unwrap(), "# changed by a person\n");
+    scene.repo.git(&["stash"]).unwrap();
+    scene.repo.git(&["checkout", "-q", "--detach"]).unwrap();
+    scene.run(&["merge", &task]).assert(1, &["not merged", "no branch is checked out"]);
+    assert_eq!(scene.repo.head().unwrap(), head);
 }

@@ -42,7 +42,7 @@ impl Access {
             Ok(task) => {
                 if !task.status.is_final() {
                     let text = format!("task {} is {}; wait for its end", task.id, task.status);
-                    return Err(Error::Invalid(text).into());
+                    return Err(Error::Unready(text).into());
                 }
                 let Some(workspace) = task.workspace else {
                     return Err(Error::Missing(format!("task {} never had a branch", task.id)).into());

@@ -181,7 +181,13 @@ fn merge(repository: &Repository, branch: String, message: String) -> missiond_g
     let head = repository.worktrees()?.into_iter().find(|worktree| worktree.path == repository.root());
     let into = match head.map(|worktree| worktree.head) {
         Some(Head::Branch(name)) => BranchName::new(name)?,
-        _ => BranchName::new("HEAD")?,
+        _ => {
+            return Ok(MergeOutcome::CheckoutDirty {
+                into: "HEAD".to_owned(),
+                detail: "no branch is checked out there; check the one out that is to be merged into"
+                    .to_owned(),
+            });
+        }
     };
     let mut options = MergeOptions::default();
     options.message = Some(message);

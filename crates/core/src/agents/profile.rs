@@ -54,6 +54,41 @@ pub enum HookProtocol {
     Claude,
 }
 
+impl HookProtocol {
+    /// Arguments that switch the agent's own asking or its hooks off. They hold whatever a data file says.
+    fn switches(self) -> &'static [&'static str] {
+        match self {
+            Self::Claude => &[
+                "--dangerously-skip-permissions",
+                "--allow-dangerously-skip-permissions",
+                "--permission-mode",
+                "--permission-prompt-tool",
+                "--allowedTools",
+                "--allowed-tools",
+                "--bare",
+                "--safe-mode",
+                "--managed-settings",
+            ],
+        }
+    }
+
+    /// Arguments by which settings come from elsewhere than our file.
+    fn sources(self) -> &'static [&'static str] {
+        match self {
+            Self::Claude => &["--settings", "--setting-sources", "--plugin-dir", "--agents"],
+        }
+    }
+
+    /// The first of the arguments that is one of the flags.
+    fn flag<'a>(self, args: &'a [String], flags: &[&str]) -> Option<&'a str> {
+        args.iter().map(String::as_str).find(|arg| flags.contains(&flag_of(arg)))
+    }
+}
+
+fn flag_of(arg: &str) -> &str {
+    arg.split_once('=').map_or(arg, |(flag, _)| flag)
+}
+
 /// How an agent is run as one process a turn that prints JSON lines.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -144,6 +179,21 @@ pub enum Emit {
     Result,
 }
 
+impl Emit {
+    /// As it is written in a data file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Conversation => "conversation",
+            Self::Text => "text",
+            Self::ToolCall => "tool_call",
+            Self::ToolResult => "tool_result",
+            Self::Status => "status",
+            Self::Warning => "warning",
+            Self::Result => "result",
+        }
+    }
+}
+
 /// The names of the fields that a rule can fill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -225,7 +275,8 @@ impl AgentProfile {
     ///
     /// # Errors
     ///
-    /// When it is no TOML, has an unknown key, or a version that this program does not know.
+    /// When it is no TOML, has an unknown key or a version that this program does not know, or would let tool calls of an
+    /// agent with hooks run unasked or unseen.
     pub fn parse(text: &str, origin: &str) -> Result<Self, ProfileError> {
         let profile: Self = toml::from_str(text).map_err(|source| ProfileError::Malformed {
             origin: origin.to_owned(),
@@ -234,16 +285,57 @@ impl AgentProfile {
         if profile.version != 1 {
             return Err(ProfileError::Version { origin: origin.to_owned(), found: profile.version });
         }
-        Ok(profile)
+        match profile.unsafe_part() {
+            Some(problem) => Err(ProfileError::Unsafe { origin: origin.to_owned(), problem }),
+            None => Ok(profile),
+        }
+    }
+
+    /// What the file lacks, or has, so that tool calls would run unasked or unseen.
+    fn unsafe_part(&self) -> Option<String> {
+        let hooks = self.hooks?;
+        let without_hooks = |arguments: &str, args: &[String]| {
+            let lacks = !args.iter().any(|arg| arg == "{settings}");
+            lacks.then(|| format!("{arguments} lack `{{settings}}`, without which no hook is installed"))
+        };
+        let off = |arguments: &str, args: &[String]| {
+            let arg = hooks.flag(args, hooks.switches())?;
+            Some(format!("{arguments} hold `{arg}`, which switches the agent's asking or its hooks off"))
+        };
+        let unseen = |section: &str, events: &[EventRule], needed: &[Emit]| {
+            let missing = needed.iter().find(|emit| !events.iter().any(|rule| rule.emit == **emit))?;
+            let name = missing.as_str();
+            Some(format!("{section} has no event with `emit = \"{name}\"`, so tool calls could run unseen"))
+        };
+        let headless = self.headless.as_ref().and_then(|section| {
+            without_hooks("headless.args", &section.args)
+                .or_else(|| off("headless.args", &section.args))
+                .or_else(|| off("headless.resume", &section.resume))
+                .or_else(|| {
+                    unseen("headless", &section.events, &[Emit::ToolCall, Emit::ToolResult, Emit::Result])
+                })
+        });
+        let pty = self.pty.as_ref().and_then(|section| {
+            without_hooks("pty.args", &section.args)
+                .or_else(|| without_hooks("pty.resume", &section.resume))
+                .or_else(|| off("pty.args", &section.args))
+                .or_else(|| off("pty.resume", &section.resume))
+                .or_else(|| {
+                    let events = &section.transcript.events;
+                    unseen("pty.transcript", events, &[Emit::ToolCall, Emit::ToolResult])
+                })
+        });
+        headless.or(pty)
     }
 
     /// The first of these arguments that the agent must not get, also written as `--flag=value`.
     pub fn forbidden<'a>(&self, args: &'a [String]) -> Option<&'a str> {
-        let is_forbidden = |arg: &str| {
-            let flag = arg.split_once('=').map_or(arg, |(flag, _)| flag);
-            self.forbidden_args.iter().any(|forbidden| forbidden == flag)
-        };
-        args.iter().map(String::as_str).find(|arg| is_forbidden(arg))
+        let is_forbidden = |arg: &str| self.forbidden_args.iter().any(|forbidden| forbidden == flag_of(arg));
+        let by_file = args.iter().map(String::as_str).find(|arg| is_forbidden(arg));
+        by_file.or_else(|| {
+            let hooks = self.hooks?;
+            hooks.flag(args, hooks.switches()).or_else(|| hooks.flag(args, hooks.sources()))
+        })
     }
 
     /// The program that the driver starts.
@@ -356,6 +448,14 @@ pub enum ProfileError {
         origin: String,
         /// Its version.
         found: u32,
+    },
+    /// Tool calls of the agent could run unasked or unseen.
+    #[error("agent file `{origin}` cannot be used: {problem}")]
+    Unsafe {
+        /// Which file.
+        origin: String,
+        /// What it lacks, or has.
+        problem: String,
     },
     /// Its name is not its agent kind.
     #[error("agent file `{origin}` has id `{id}`; rename it to `{id}.toml`")]

@@ -25,6 +25,8 @@ use crate::ports::{
 const STDERR_TAIL_BYTES: usize = 4096;
 /// How long an agent that has reported its result, or has closed its output, may take to end.
 const EXIT_GRACE: Duration = Duration::from_secs(10);
+/// Environment variables by which Claude Code runs without hooks: those of `--safe-mode` and `--bare`.
+const HOOK_SWITCHES: [&str; 2] = ["CLAUDE_CODE_SAFE_MODE", "CLAUDE_CODE_SIMPLE"];
 /// The longest answer that is kept.
 const MAX_ANSWER_BYTES: usize = 4 << 20;
 /// The most warnings of one turn.
@@ -96,10 +98,10 @@ impl Agent for HeadlessAgent {
         sink: &'a dyn TurnSink,
     ) -> BoxFuture<'a, Result<TurnOutcome, TurnError>> {
         Box::pin(async move {
-            let limit = self.start.turn_timeout;
-            let outcome = match timeout(limit, self.run(prompt, sink)).await {
-                Ok(outcome) => outcome,
-                Err(_) => Err(TurnError::TimedOut { limit }),
+            let clock = self.start.turn_clock();
+            let outcome = tokio::select! {
+                outcome = self.run(prompt, sink) => outcome,
+                () = clock.over() => Err(TurnError::TimedOut { limit: clock.limit() }),
             };
             // A turn that ended well has no process left; any other must not leave one.
             if let Err(error) = self.stop().await {
@@ -202,6 +204,10 @@ pub(crate) fn agent_environment(
     }
     for (name, value) in further {
         env.set(name, value);
+    }
+    // Last: no data file and no shell of the person's may switch hooks off.
+    for name in HOOK_SWITCHES {
+        env.set(name, "");
     }
     env
 }

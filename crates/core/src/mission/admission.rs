@@ -26,7 +26,7 @@ pub(crate) async fn follow(store: &dyn Store, mut request: NewTask) -> Result<Ne
     let Some(earlier) = request.follow_up else { return Ok(request) };
     let earlier = store.task(earlier).await?;
     if !earlier.status.is_final() {
-        return Err(Error::Invalid(format!(
+        return Err(Error::Unready(format!(
             "task {} is {}; wait for its end before a follow-up",
             earlier.id, earlier.status
         )));
@@ -56,7 +56,7 @@ pub(crate) fn candidate(request: NewTask, slots: &[SlotConfig], at: Timestamp) -
 /// The request of a task that is over, to be submitted again.
 pub(crate) fn again(task: Task, now: Timestamp) -> Result<NewTask, Error> {
     if !task.status.is_final() {
-        return Err(Error::Invalid(format!(
+        return Err(Error::Unready(format!(
             "task {} is {}; only a task that has ended can be retried",
             task.id, task.status
         )));

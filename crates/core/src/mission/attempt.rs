@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
@@ -146,7 +146,8 @@ impl Attempt {
         result: &mut TaskResult,
     ) -> Result<TurnOutcome, TurnError> {
         let occupied = self.sit_down(workspace);
-        let start = self.agent_start(workspace, occupied.reports.clone()).await?;
+        let (reports, open_questions) = (occupied.reports.clone(), occupied.open_questions.clone());
+        let start = self.agent_start(workspace, reports, open_questions).await?;
         let kind = self.slot.driver;
         let driver = self.shared.config.ports.drivers.iter().find(|driver| driver.kind() == kind).cloned();
         let driver =
@@ -218,6 +219,7 @@ impl Attempt {
         &self,
         workspace: &WorkspaceRecord,
         reports: tokio::sync::broadcast::Sender<serde_json::Value>,
+        open_questions: Arc<AtomicUsize>,
     ) -> Result<AgentStart, TurnError> {
         let shared = &self.shared;
         let broken = TurnError::Other;
@@ -238,6 +240,7 @@ impl Attempt {
         );
         start.args.clone_from(&self.slot.args);
         start.reports = Some(reports);
+        start.open_questions = open_questions;
         let shared_directory = &shared.config.settings.shared_directory;
         start.env.push(("MISSIOND_SHARED_DIRECTORY".to_owned(), shared_directory.clone().into()));
         if let Some(earlier) = self.task.request.follow_up {

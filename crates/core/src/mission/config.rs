@@ -152,16 +152,29 @@ impl MissionConfig {
         })
     }
 
-    /// Looks whether the slots can be used: each of a known agent kind, and with no argument that would take it past the
-    /// policy. [`Mission::open`](crate::Mission::open) does it too.
+    /// Looks whether the slots can be used: each of a known agent kind whose tool calls can be judged, and with no argument
+    /// that would take it past the policy. [`Mission::open`](crate::Mission::open) does it too.
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownAgent`] or [`Error::Forbidden`], for the first slot that cannot.
+    /// [`Error::UnknownAgent`], [`Error::Ungated`] or [`Error::Forbidden`], for the first slot that cannot.
     pub fn check(&self) -> Result<(), Error> {
         for slot in &self.slots {
             self.require_kind(&slot.agent)?;
             let profile = self.profiles.get(&slot.agent);
+            let ungated = if !self.settings.enable_hooks {
+                Some("`security.enable_hooks` is false; set it to true".to_owned())
+            } else if profile.is_some_and(|profile| profile.hooks.is_none()) {
+                Some(format!(
+                    "the data file of agent `{}` names no hooks; give the slot another agent",
+                    slot.agent
+                ))
+            } else {
+                None
+            };
+            if let Some(reason) = ungated {
+                return Err(Error::Ungated { slot: slot.id.clone(), reason });
+            }
             if let Some(arg) = profile.and_then(|profile| profile.forbidden(&slot.args)) {
                 return Err(Error::Forbidden { slot: slot.id.clone(), arg: arg.to_owned() });
             }

@@ -64,7 +64,7 @@ pub(super) fn approvals(approvals: Vec<Approval>) -> Vec<Approval> {
     let mut room = Room::new();
     let wanted = numbered.into_iter().rev().take(MAX_LISTED);
     let mut listed: Vec<(usize, Approval)> =
-        wanted.map_while(|(number, approval)| Some((number, room.take(approval, cut_approval)?))).collect();
+        wanted.filter_map(|(number, approval)| Some((number, room.take(approval, cut_approval)?))).collect();
     listed.sort_by_key(|(number, _)| *number);
     listed.into_iter().map(|(_, approval)| approval).collect()
 }
@@ -132,6 +132,11 @@ fn cut_approval(approval: &mut Approval) {
     }
     let texts = [&mut approval.call.id, &mut approval.call.tool, &mut approval.verdict.reason];
     texts.into_iter().for_each(cut_text);
+    if approval.call.cwd.as_os_str().len() > CUT_BYTES {
+        let mut cwd = approval.call.cwd.to_string_lossy().into_owned();
+        cut_text(&mut cwd);
+        approval.call.cwd = cwd.into();
+    }
     approval.note.iter_mut().for_each(cut_text);
 }
 

@@ -1,7 +1,9 @@
 //! Which verdict belongs to which call: by its id, its tool and its arguments.
 //!
-//! The hook and the agent's stream tell of one call in the same JSON, but for paths: Claude Code's stream has them as the
-//! model wrote them, its hooks have them absolute. So everything else is compared as it is, and paths by where they lead.
+//! The hook and the agent's stream tell of one call in nearly the same JSON. Claude Code's stream has it as the model wrote
+//! it. Its hooks have it as the tool gets it: paths are absolute, arguments that were left out have their defaults, and those
+//! that the tool does not know are gone. So paths are compared by where they lead, and every other argument that both name as
+//! it is. What only the stream names never reached the tool, and what only the hook names was judged.
 
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
@@ -17,6 +19,8 @@ pub(super) const MAX_VERDICTS: usize = 100_000;
 /// The arguments that hold a path, and the longest path that is compared as one.
 const PATHS: [&str; 3] = ["file_path", "notebook_path", "path"];
 const MAX_PATH_BYTES: usize = 4096;
+/// Tools whose arguments Claude Code's stream has as the tool gets them, so that nothing is gone from them in the hook.
+const WHOLE: [&str; 3] = ["Bash", "Edit", "Write"];
 
 /// Every verdict of one attempt, by the agent's id for the call.
 #[derive(Debug, Default)]
@@ -45,10 +49,14 @@ pub(super) struct Given {
 /// What is kept of a call to know it again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Print {
-    /// Of the tool and of all arguments but paths.
-    digest: u64,
+    /// Of the tool, and of the arguments if they are no object.
+    tool: u64,
+    /// Of each argument that is no path, by its name's.
+    arguments: Vec<(u64, u64)>,
     paths: [Option<String>; PATHS.len()],
     cwd: PathBuf,
+    /// Whether every argument that the stream names must have been judged.
+    whole: bool,
 }
 
 /// Why a call cannot have a verdict of its own.
@@ -64,6 +72,7 @@ impl Verdicts {
     pub(super) fn print(&self, call: &ToolCall) -> Print {
         let mut hasher = self.key.build_hasher();
         call.tool.hash(&mut hasher);
+        let mut arguments = Vec::new();
         let mut paths = [const { None }; PATHS.len()];
         match &call.input {
             Value::Object(fields) => {
@@ -72,18 +81,22 @@ impl Verdicts {
                     let path = value.as_str().filter(|path| path.len() <= MAX_PATH_BYTES)?;
                     Some((place, path.to_owned()))
                 };
-                let mut rest = Vec::new();
                 for (name, value) in fields {
                     match is_path(name, value) {
                         Some((place, path)) => paths[place] = Some(path),
-                        None => rest.push((name, value)),
+                        None => {
+                            let mut digest = self.key.build_hasher();
+                            feed(value, &mut digest);
+                            arguments.push((self.key.hash_one(name), digest.finish()));
+                        }
                     }
                 }
-                feed_fields(rest, &mut hasher);
+                arguments.sort_unstable();
             }
             other => feed(other, &mut hasher),
         }
-        Print { digest: hasher.finish(), paths, cwd: call.cwd.clone() }
+        let whole = WHOLE.contains(&call.tool.as_str());
+        Print { tool: hasher.finish(), arguments, paths, cwd: call.cwd.clone(), whole }
     }
 
     /// Puts a call down before it is judged, so that no other can take its id meanwhile.
@@ -126,11 +139,18 @@ impl Print {
     pub(super) fn covers(&self, announced: &Self) -> bool {
         let leads_there = |(judged, announced): (&Option<String>, &Option<String>)| match (judged, announced)
         {
-            (None, None) => true,
             (Some(judged), Some(announced)) => is_same_path(judged, announced, &self.cwd),
-            _ => false,
+            (None, Some(_)) => !self.whole,
+            (_, None) => true,
         };
-        self.digest == announced.digest && self.paths.iter().zip(&announced.paths).all(leads_there)
+        let is_same =
+            |(name, value): &(u64, u64)| match self.arguments.binary_search_by_key(name, |(name, _)| *name) {
+                Ok(at) => self.arguments[at].1 == *value,
+                Err(_) => !self.whole,
+            };
+        self.tool == announced.tool
+            && announced.arguments.iter().all(is_same)
+            && self.paths.iter().zip(&announced.paths).all(leads_there)
     }
 }
 
@@ -221,12 +241,12 @@ mod tests {
     }
 
     #[test]
-    fn a_call_is_known_again_by_all_its_arguments() {
+    fn a_call_is_known_again_by_the_arguments_that_it_was_made_with() {
         for (judged, announced, expected) in [
             (json!({"command": "ls"}), json!({"command": "ls"}), true),
             (json!({"command": "ls"}), json!({"command": "ls "}), false),
             (json!({"command": "ls"}), json!({"command": "ls", "timeout": 1}), false),
-            (json!({"command": "ls", "timeout": null}), json!({"command": "ls"}), false),
+            (json!({"command": "ls", "timeout": null}), json!({"command": "ls"}), true),
             (json!({"a": 1, "b": [true, {}]}), json!({"b": [true, {}], "a": 1}), true),
             (json!({"a": 1, "b": [true, {}]}), json!({"b": [{}, true], "a": 1}), false),
             (json!({"a": ["b", "c"]}), json!({"a": ["bc", ""]}), false),
@@ -242,7 +262,7 @@ mod tests {
             (json!({"file_path": "/home/me/xx/a.txt"}), json!({"file_path": "~/x/a.txt"}), false),
             (json!({"notebook_path": "/project/d/n"}), json!({"notebook_path": "n"}), true),
             (json!({"notebook_path": "/project/d/n"}), json!({"file_path": "n"}), false),
-            (json!({"file_path": "/project/d/a"}), json!({}), false),
+            (json!({"file_path": "/project/d/a"}), json!({}), true),
             (json!({"file_path": "a"}), json!({"file_path": "./a"}), false),
             (json!({"url": "/project/d/a"}), json!({"url": "a"}), false),
             // One in composed and one in decomposed characters.

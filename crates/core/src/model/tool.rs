@@ -22,6 +22,11 @@ pub struct ToolCall {
 }
 
 impl ToolCall {
+    /// The longest id and the longest name of a tool, in bytes.
+    pub const MAX_NAME_BYTES: usize = 1024;
+    /// The longest working directory, in bytes.
+    pub const MAX_CWD_BYTES: usize = 4096;
+
     /// A call of its four parts.
     pub fn new(
         id: impl Into<String>,

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fmt::Debug;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use missiond_process::SessionTag;
@@ -13,6 +14,9 @@ use crate::agents::AgentProfile;
 use crate::ids::{ConversationId, SlotId, TaskId};
 use crate::model::{AgentStatus, Cause, DriverKind, ToolCall, Usage, Verdict};
 use crate::ports::{BoxFuture, Containment};
+
+/// How finely a turn's time is counted.
+const TURN_STEP: Duration = Duration::from_millis(250);
 
 /// Starts agents of every kind in one way (headless, through a terminal, …).
 ///
@@ -58,8 +62,10 @@ pub struct AgentStart {
     pub tag: SessionTag,
     /// What confines the process.
     pub containment: Arc<dyn Containment>,
-    /// How long one turn may take.
+    /// How long one turn may take, the time not counted in which a person is asked: see [`AgentStart::turn_clock`].
     pub turn_timeout: Duration,
+    /// How many questions of this agent wait for a person.
+    pub open_questions: Arc<AtomicUsize>,
     /// Where the agent's hooks report what happens; subscribe to hear it.
     pub reports: Option<broadcast::Sender<serde_json::Value>>,
 }
@@ -89,7 +95,43 @@ impl AgentStart {
             tag,
             containment,
             turn_timeout,
+            open_questions: Arc::default(),
             reports: None,
+        }
+    }
+
+    /// The clock of a turn that begins now.
+    pub fn turn_clock(&self) -> TurnClock {
+        TurnClock { limit: self.turn_timeout, open_questions: self.open_questions.clone() }
+    }
+}
+
+/// The time of a turn, which stands still while a person is asked: people are given longer than agents.
+#[derive(Clone, Debug)]
+pub struct TurnClock {
+    limit: Duration,
+    open_questions: Arc<AtomicUsize>,
+}
+
+impl TurnClock {
+    /// How long the turn may take.
+    pub fn limit(&self) -> Duration {
+        self.limit
+    }
+
+    /// Waits until the turn has taken too long.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future forgets how long it has waited.
+    pub async fn over(&self) {
+        let mut left = self.limit;
+        while !left.is_zero() {
+            let step = left.min(TURN_STEP);
+            tokio::time::sleep(step).await;
+            if self.open_questions.load(Ordering::Relaxed) == 0 {
+                left -= step;
+            }
         }
     }
 }

@@ -16,7 +16,8 @@ use std::pin::Pin;
 pub use clock::{Clock, SystemClock};
 pub use containment::{Contained, Containment, ContainmentError, NoContainment};
 pub use driver::{
-    Agent, AgentStart, Driver, DriverError, TurnControl, TurnError, TurnEvent, TurnOutcome, TurnSink,
+    Agent, AgentStart, Driver, DriverError, TurnClock, TurnControl, TurnError, TurnEvent, TurnOutcome,
+    TurnSink,
 };
 pub use gate::{Gate, GateError, Seat};
 pub use store::{

@@ -30,12 +30,15 @@ fn find_takes_what_no_other_has() {
     };
     check(FIRST, Ok(FIRST));
     check(&FIRST.to_uppercase(), Ok(FIRST));
-    check("bb", Ok(SECOND));
+    check("00bb", Ok(SECOND));
+    check("bb", Err((ErrorKind::Missing, &["`bb`", "4 characters"])));
     check("01890001", Ok(THIRD));
     check("0189-0001", Ok(THIRD));
     // The short form is the last twelve digits, and a beginning of it counts.
     check("00aa0000", Ok(THIRD));
     check("018900", Err((ErrorKind::Invalid, &["ambiguous", FIRST, SECOND, THIRD, "(third)"])));
+    // What every id of these months begins with names none of them.
+    check("01890", Err((ErrorKind::Missing, &["`01890`"])));
     check("", Err((ErrorKind::Missing, &["no task"])));
     check("xyz", Err((ErrorKind::Missing, &["`xyz`"])));
     check("\u{1b}[2J", Err((ErrorKind::Missing, &["\\u{1b}"])));
@@ -45,7 +48,8 @@ fn find_takes_what_no_other_has() {
 #[test]
 fn find_names_a_bounded_number_of_candidates() {
     let many: Vec<TaskId> = (0..1000).map(|_| TaskId::generate()).collect();
-    let error = find("task", "0", many.iter().map(|id| (*id, "x"))).unwrap_err().to_string();
+    let beginning = &many[0].to_string()[..6];
+    let error = find("task", beginning, many.iter().map(|id| (*id, "x"))).unwrap_err().to_string();
     assert!(error.contains("more") && error.len() < 1000, "{error}");
 }
 
@@ -128,6 +132,7 @@ fn slots_are_made_for_whoever_waits() {
     };
     agent("there", "/bin/sh");
     agent("absent", "no-program-has-this-name");
+    agent("gone", "/no/such/place/program");
     let config = scene.project().mission_config().unwrap();
     let scripted = "scripted".parse().unwrap();
     let waiting = |agent: Option<&str>, driver: Option<DriverKind>| {
@@ -148,6 +153,7 @@ fn slots_are_made_for_whoever_waits() {
         waiting(Some("there"), None),
         waiting(Some("there"), Some(DriverKind::Pty)),
         waiting(Some("absent"), None),
+        waiting(Some("gone"), None),
         waiting(Some("unheard-of"), None),
         waiting(None, None),
     ];

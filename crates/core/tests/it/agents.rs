@@ -25,6 +25,49 @@ fn arguments_that_switch_the_asking_off_are_found_in_every_spelling() {
     check(&[], None);
 }
 
+/// A data file cannot do without what the agent's calls are judged and seen by.
+#[test]
+fn a_file_that_would_let_calls_run_unasked_or_unseen_is_refused() {
+    let claude = include_str!("../../src/agents/claude.toml");
+    let check = |from: &str, to: &str, said: &str| {
+        assert!(claude.contains(from), "{from}");
+        let error = AgentProfile::parse(&claude.replace(from, to), "x.toml").expect_err(said).to_string();
+        assert!(error.contains("x.toml") && error.contains(said), "{said}: {error}");
+    };
+    check(r#""--verbose", "--settings", "{settings}""#, r#""--verbose""#, "headless.args lack `{settings}`");
+    check(
+        r#"resume = ["--settings", "{settings}", "--setting-sources", ""#,
+        r#"resume = ["--x", "{conversation}", ""#,
+        "pty.resume lack",
+    );
+    check(
+        r#""--verbose""#,
+        r#""--permission-mode=bypassPermissions""#,
+        "`--permission-mode=bypassPermissions`",
+    );
+    check(r#""--verbose""#, r#""--safe-mode""#, "`--safe-mode`");
+    for emit in ["tool_call", "tool_result", "result"] {
+        check(&format!("emit = \"{emit}\""), "emit = \"warning\"", &format!("`emit = \"{emit}\"`"));
+    }
+    let without = AgentProfile::parse(&claude.replace("hooks = \"claude\"", ""), "x.toml").unwrap();
+    assert!(without.hooks.is_none(), "an agent without hooks is described, and never started");
+}
+
+#[test]
+fn what_switches_hooks_off_is_forbidden_whatever_a_file_says() {
+    let claude = include_str!("../../src/agents/claude.toml");
+    let start = claude.find("forbidden_args").unwrap();
+    let end = claude.find("[headless]").unwrap();
+    let bare = AgentProfile::parse(&format!("{}{}", &claude[..start], &claude[end..]), "x.toml").unwrap();
+    assert!(bare.forbidden_args.is_empty());
+    for arg in
+        ["--safe-mode", "--managed-settings=x", "--settings", "--dangerously-skip-permissions", "--bare"]
+    {
+        assert_eq!(bare.forbidden(&[arg.to_owned()]), Some(arg));
+    }
+    assert_eq!(bare.forbidden(&["--model".to_owned(), "x".to_owned()]), None);
+}
+
 #[test]
 fn a_file_that_is_not_understood_is_refused_with_its_name() {
     let check = |text: &str, expected: &str| {

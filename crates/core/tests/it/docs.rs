@@ -56,6 +56,8 @@ fn values(kind: Kind) -> String {
         Kind::Bool => "`true`, `false`".to_owned(),
         Kind::Duration(days) => format!("time, at most {days} days"),
         Kind::Path => "path".to_owned(),
+        Kind::Branch => "the beginning of a branch's name".to_owned(),
+        Kind::Pattern => "a name with `{issue_id}` in it".to_owned(),
         other => panic!("say in this test how {other:?} is to be described"),
     }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail};
-use missiond_core::NewTask;
+use missiond_core::{Error, NewTask};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -121,7 +121,9 @@ fn git(directory: &Path, arguments: &[&str]) -> anyhow::Result<()> {
         .env("GIT_CONFIG_NOSYSTEM", "1")
         .stdin(Stdio::null())
         .output()
-        .context("git could not be started; install git 2.38 or newer")?;
+        .map_err(|error| {
+            Error::Missing(format!("git could not be started ({error}); install git 2.38 or newer"))
+        })?;
     if !output.status.success() {
         let said = missiond_core::text::escape(&String::from_utf8_lossy(&output.stderr));
         bail!("`git {}` ended with {}: {said}", arguments.join(" "), output.status);

@@ -48,10 +48,19 @@ pub(super) fn lineage(pid: u32) -> Result<Lineage, Refusal> {
         // Two equal walks one after the other: no process can have been exchanged in between without a trace, since a
         // child whose parent ended has another parent from then on.
         let walked = walk(pid)?;
-        if walked.is_some() && walked == previous {
-            return walked.ok_or(Refusal::Vanished { pid });
+        if previous.as_ref() == Some(&walked) {
+            match walked {
+                Walk::Whole(lineage) => return Ok(lineage),
+                Walk::Lost { parent, child } => {
+                    let reason = format!(
+                        "/proc does not show process {parent}, the parent of {child}; mount it without hidepid"
+                    );
+                    return Err(Refusal::Unreadable { reason });
+                }
+                Walk::Reused => {}
+            }
         }
-        previous = walked;
+        previous = Some(walked);
     }
     Err(Refusal::Unsteady { pid })
 }
@@ -74,8 +83,20 @@ pub(super) fn tag(pid: u32) -> Tag {
     }
 }
 
-/// `None` when an ancestor was lost on the way, so that the walk must begin again.
-fn walk(pid: u32) -> Result<Option<Lineage>, Refusal> {
+/// One look at a process and its ancestors.
+#[derive(Debug, PartialEq, Eq)]
+enum Walk {
+    Whole(Lineage),
+    /// An ancestor was not there any more, or is hidden.
+    Lost {
+        parent: u32,
+        child: u32,
+    },
+    /// An ancestor was somebody else with a used id.
+    Reused,
+}
+
+fn walk(pid: u32) -> Result<Walk, Refusal> {
     let mut processes: Vec<ProcessInfo> = Vec::new();
     let mut next = pid;
     while next != 0 {
@@ -85,17 +106,20 @@ fn walk(pid: u32) -> Result<Option<Lineage>, Refusal> {
         let process = match process(next) {
             Ok(process) => process,
             Err(error) if is_gone(&error) && next == pid => return Err(Refusal::Vanished { pid }),
-            Err(error) if is_gone(&error) => return Ok(None),
+            Err(error) if is_gone(&error) => {
+                let child = processes.last().map_or(pid, |child| child.pid);
+                return Ok(Walk::Lost { parent: next, child });
+            }
             Err(error) => return Err(Refusal::Unreadable { reason: format!("/proc/{next}/stat: {error}") }),
         };
         if processes.last().is_some_and(|child| child.start_time < process.start_time) {
             // A parent that is younger than its child is somebody else with a used id.
-            return Ok(None);
+            return Ok(Walk::Reused);
         }
         next = process.parent;
         processes.push(process);
     }
-    Ok(Some(Lineage { processes }))
+    Ok(Walk::Whole(Lineage { processes }))
 }
 
 fn process(pid: u32) -> io::Result<ProcessInfo> {

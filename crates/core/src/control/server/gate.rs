@@ -12,7 +12,7 @@ use crate::control::lock::OwnerLock;
 use crate::control::message::{GateRequest, GateResponse};
 use crate::control::wire::{Frame, WireError, encode};
 use crate::ids::SlotId;
-use crate::model::Message;
+use crate::model::{Message, ToolCall};
 use crate::ports::BoxFuture;
 
 /// Answers the agents in slots and their hooks.
@@ -118,6 +118,21 @@ fn check_bounds(request: &GateRequest) -> Result<(), String> {
         GateRequest::Send { text, .. } if text.len() > Message::MAX_TEXT_BYTES => {
             Err(format!("the message has more than {} bytes", Message::MAX_TEXT_BYTES))
         }
-        GateRequest::Send { .. } | GateRequest::Judge { .. } => Ok(()),
+        GateRequest::Send { .. } => Ok(()),
+        GateRequest::Judge { call, .. } => check_call(call),
     }
+}
+
+/// What is judged is kept, and shown to people beside the calls of others.
+fn check_call(call: &ToolCall) -> Result<(), String> {
+    for (what, bytes, most) in [
+        ("id", call.id.len(), ToolCall::MAX_NAME_BYTES),
+        ("tool", call.tool.len(), ToolCall::MAX_NAME_BYTES),
+        ("directory", call.cwd.as_os_str().len(), ToolCall::MAX_CWD_BYTES),
+    ] {
+        if bytes > most {
+            return Err(format!("the call's {what} has {bytes} bytes; {most} are the most"));
+        }
+    }
+    Ok(())
 }

@@ -51,6 +51,17 @@ async fn calls_reports_and_messages_are_answered() {
     let message = |bytes: usize| GateRequest::Send { to: Recipient::Everyone, text: "x".repeat(bytes) };
     check(message(64 * 1024), true).await;
     check(message(64 * 1024 + 1), false).await;
+    // Beside its arguments: what is kept of every call, and shown beside the calls of others.
+    let call = |id: usize, tool: usize, cwd: usize| {
+        let cwd = format!("/{}", "w".repeat(cwd - 1));
+        let call = ToolCall::new("i".repeat(id), "T".repeat(tool), serde_json::json!({}), cwd);
+        GateRequest::Judge { call: Box::new(call), event: "PreToolUse".to_owned() }
+    };
+    let longest = ask_from_thread(gate.path(), call(1024, 1024, 4096)).await.unwrap();
+    assert!(matches!(longest, GateResponse::Verdict(_)), "{longest:?}");
+    for (id, tool, cwd) in [(1025, 1, 1), (1, 1025, 1), (1, 1, 4097)] {
+        check(call(id, tool, cwd), false).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,6 @@
 //! Tool calls: what is judged, asked about, denied and found to have gone past the policy.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use missiond_core::ports::{ApprovalFilter, TurnEvent};
@@ -9,6 +10,7 @@ use missiond_core::{
 use serde_json::json;
 
 use super::actor::{Actor, tell};
+use super::lease::LeapingClock;
 use super::support::{Stage, asked, event, log, run, run_done, run_failed, slot, submit, wait};
 
 /// A turn that asks to run one command.
@@ -79,6 +81,42 @@ async fn a_question_that_nobody_answers_is_a_no() {
     assert_eq!(approval.status, ApprovalStatus::Expired);
     let error = mission.settle(approval.id, true, "too late", None).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict);
+    mission.shutdown("over").await.unwrap();
+}
+
+/// People see when a question expires, and may not answer it then; so the agent must not wait for longer either.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_expires_by_the_clock_that_people_see() {
+    let stage = asking();
+    let clock = Arc::new(LeapingClock::default());
+    let mut config = stage.config_with("player", 1, &[("security.approval_timeout", "1h")]);
+    config.ports.clock = clock.clone();
+    let mission = Mission::open(config).await.unwrap();
+    let id = submit(&mission, bash("touch asked.txt")).await;
+    let approval = asked(&mission).await;
+    clock.leap(Duration::from_secs(2 * 3600));
+    assert_eq!(wait(&mission, id).await.result.unwrap().denied_calls, 1);
+    assert_eq!(settled(&mission, approval.id).await.status, ApprovalStatus::Expired);
+    mission.shutdown("over").await.unwrap();
+}
+
+/// People are given longer than agents.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_time_in_which_a_person_is_asked_is_not_the_turns() {
+    let stage = asking();
+    let limit = Duration::from_secs(4);
+    let config = stage.config_with("player", 1, &[("agent.turn_timeout", "4s")]);
+    let mission = Mission::open(config).await.unwrap();
+    let id = submit(&mission, bash("touch asked.txt")).await;
+    let approval = asked(&mission).await;
+    // It is the passing of real time that must do no harm.
+    tokio::time::sleep(limit + Duration::from_secs(1)).await;
+    mission.settle(approval.id, true, "a person", None).await.unwrap();
+    let task = wait(&mission, id).await;
+    assert_eq!(task.status, TaskStatus::Done, "{task:?}");
+    // Its own time still counts.
+    let reason = run_failed(&mission, r#"script:[{"think_ms":60000}]"#).await;
+    assert!(reason.contains("took longer than 4 s"), "{reason}");
     mission.shutdown("over").await.unwrap();
 }
 
@@ -243,7 +281,17 @@ async fn ending(decision: Decision, script: fn(&dyn Script)) -> (Option<String>,
 /// A yes is for one call: this id, this tool, these arguments.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_verdict_is_for_the_call_that_was_judged() {
-    let bypassed: [fn(&dyn Script); 8] = [
+    let bypassed: [fn(&dyn Script); 10] = [
+        |turn| {
+            turn.judge("c1", "Skill", json!({"skill": "x", "max_results": 5}));
+            turn.call("c1", "Skill", json!({"skill": "y"}));
+            turn.end("c1", "done");
+        },
+        |turn| {
+            turn.judge("c1", "Write", json!({"content": "x"}));
+            turn.call("c1", "Write", json!({"content": "x", "file_path": "b"}));
+            turn.end("c1", "written");
+        },
         |turn| {
             turn.judge("c1", "Bash", json!({"command": "ls"}));
             turn.call("c1", "Bash", json!({"command": "rm x"}));
@@ -308,6 +356,13 @@ async fn a_verdict_is_for_the_call_that_was_judged() {
         turn.judge("c3", "Bash", json!({"command": "ls"}));
         turn.end("c3", "listed");
         turn.call("c3", "Bash", json!({"command": "ls"}));
+        // The hook has the tool's defaults, and what the tool does not know is gone from it.
+        turn.call("c4", "Skill", json!({"skill": "x", "made_up": 1}));
+        turn.judge("c4", "Skill", json!({"skill": "x", "max_results": 5}));
+        turn.end("c4", "done");
+        turn.call("c5", "Bash", json!({"command": "ls"}));
+        turn.judge("c5", "Bash", json!({"command": "ls", "run_in_background": false}));
+        turn.end("c5", "listed");
     };
     assert_eq!(ending(Decision::Allow, same).await, (None, 0));
 }

@@ -202,12 +202,45 @@ async fn a_deadline_ends_a_task_wherever_it_stands() {
     mission.shutdown("over").await.unwrap();
 }
 
+/// A task is final at its deadline, while its agent is still being ended: who goes on with its branch then waits for that.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_follow_up_waits_until_the_agent_before_it_is_gone() {
+    let stage = Stage::new();
+    let clock = Arc::new(LeapingClock::default());
+    let mut config = stage.config("shell", 2);
+    config.ports.clock = clock.clone();
+    let mission = Mission::open(config).await.unwrap();
+    let mut request = NewTask::new(format!(
+        "begin; echo a > a.txt; git add .; git commit -qm a; trap '' INT TERM; : > {}; \
+         while :; do sleep 0.1; done",
+        stage.quoted("there")
+    ));
+    request.deadline = Some(Timestamp::now() + SignedDuration::from_mins(30));
+    let first = mission.submit(request).await.unwrap();
+    stage.signed("there").await;
+    clock.leap(Duration::from_secs(3600));
+    // Not by `wait`, which waits for the agent too.
+    until("the end of the task", async || mission.task(first).await.unwrap().status.is_final().then_some(()))
+        .await;
+    let mut request = NewTask::new("begin; cat a.txt > b.txt; finish");
+    request.follow_up = Some(first);
+    let second = mission.submit(request).await.unwrap();
+    assert!(!stage.processes().is_empty(), "the first agent is gone too early for this to show anything");
+    let second = wait(&mission, second).await;
+    assert_eq!(second.status, TaskStatus::Done, "{second:?}");
+    assert_eq!(
+        second.workspace.unwrap().branch,
+        mission.task(first).await.unwrap().workspace.unwrap().branch
+    );
+    mission.shutdown("over").await.unwrap();
+}
+
 /// The machine's clock, as far ahead of itself as the test says.
 #[derive(Debug, Default)]
-struct LeapingClock(AtomicU64);
+pub(super) struct LeapingClock(AtomicU64);
 
 impl LeapingClock {
-    fn leap(&self, by: Duration) {
+    pub(super) fn leap(&self, by: Duration) {
         self.0.fetch_add(by.as_secs(), Ordering::SeqCst);
     }
 }

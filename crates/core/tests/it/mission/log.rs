@@ -1,11 +1,15 @@
 //! The log and the state behind it, as a reader meets them.
 
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 
 use missiond_core::control::ProjectPaths;
+use missiond_core::ports::Change;
+use missiond_core::store::{OpenMode, SqliteStore};
 use missiond_core::{EventBody, Mission, Seq};
 
-use super::support::{PATIENCE, Stage, event, log, run_done};
+use super::faulty::Faulty;
+use super::support::{PATIENCE, Stage, event, log, run_done, run_failed};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn c15_a_slow_reader_misses_nothing_and_can_come_back() {
@@ -59,6 +63,36 @@ async fn c16_text_that_no_version_wrote_is_an_error() {
 }
 
 /// An agent that keeps connecting where it may not must not flood the log.
+/// Whether a change writes an event of this kind.
+fn notes(change: &Change, kind: fn(&EventBody) -> bool) -> bool {
+    matches!(change, Change::Note { bodies, .. } if bodies.iter().any(kind))
+}
+
+/// What cannot be put on record does not happen: a verdict that is not written is a no.
+#[tokio::test(flavor = "multi_thread")]
+async fn c16_a_verdict_that_cannot_be_written_is_a_no() {
+    let (stage, scratch) = (Stage::new(), tempfile::tempdir().unwrap());
+    let store = SqliteStore::open(scratch.path().join("mission.db"), OpenMode::Owner).unwrap();
+    let store = Faulty::new(Arc::new(store));
+    let mut config = stage.config("player", 1);
+    config.ports.store = Some(store.clone());
+    let mission = Mission::open(config).await.unwrap();
+    let prompt = r#"script:[{"bash":"touch made.txt"},{"say":"over"}]"#;
+    assert_eq!(run_done(&mission, prompt).await.result.unwrap().changed_files, ["made.txt"]);
+
+    store.refuse(|change| notes(change, |body| matches!(body, EventBody::ToolJudged { .. })));
+    let result = run_done(&mission, prompt).await.result.unwrap();
+    assert_eq!(result.changed_files, Vec::<String>::new(), "the call ran without a record");
+    assert_eq!((result.denied_calls, result.answer.as_str()), (1, "over"));
+
+    store.refuse(|change| notes(change, |body| matches!(body, EventBody::AgentText { .. })));
+    let reason = run_failed(&mission, prompt).await;
+    assert!(reason.contains("could not be recorded") && reason.contains("has come off"), "{reason}");
+    store.refuse(|_| false);
+    run_done(&mission, prompt).await;
+    mission.shutdown("over").await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn refused_callers_are_counted_rather_than_listed() {
     let stage = Stage::new();

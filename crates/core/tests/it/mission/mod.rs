@@ -4,6 +4,7 @@ mod actor;
 mod bounds;
 mod disk;
 mod ends;
+mod faulty;
 mod gate;
 mod lease;
 mod log;

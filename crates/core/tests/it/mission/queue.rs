@@ -180,10 +180,19 @@ async fn a_task_whose_slot_is_gone_stays_in_the_queue_until_there_is_one_again()
     let mut config = stage.config("shell", 1);
     config.slots[0] = SlotConfig::new("s2".parse().unwrap(), "shell".parse().unwrap());
     config.slots[0].role = "reviewer".parse().unwrap();
-    let mission = Mission::open(config).await.unwrap();
+    let mission = Mission::open(config.clone()).await.unwrap();
+    for task in [id, waiting] {
+        let waited = tokio::time::timeout(PATIENCE, mission.wait(task)).await.expect("nobody waits for ever");
+        assert!(
+            matches!(&waited, Err(Error::Unservable(reason)) if reason.contains("[[slot]]")),
+            "{waited:?}"
+        );
+    }
     mission.drain();
     tokio::time::timeout(PATIENCE, mission.closed()).await.expect("nothing that can be done is left");
     let log = log(&mission).await;
+    let error = mission.wait(id).await.unwrap_err();
+    assert!(matches!(&error, Error::Closed), "{error:?}");
     for task in [id, waiting] {
         assert_eq!(mission.task(task).await.unwrap().status, TaskStatus::Queued);
         let warnings: Vec<&String> = log

@@ -121,7 +121,7 @@ async fn an_agent_that_reads_no_prompt_is_told_by_its_own_words() {
     let head = text.find("args = ").unwrap();
     let tail = head + text[head..].find('\n').unwrap();
     let script = "exec 0<&-; sleep 0.2; echo unauthorised >&2; exit 4";
-    let text = format!("{}args = [\"-c\", {script:?}]{}", &text[..head], &text[tail..]);
+    let text = format!("{}args = [\"-c\", {script:?}, \"{{settings}}\"]{}", &text[..head], &text[tail..]);
     stage.write_agent("deaf", &text.replace("id = \"shell\"", "id = \"deaf\""));
     let mission = Mission::open(stage.config("deaf", 1)).await.unwrap();
     let reason = run_failed(&mission, "x".repeat(1 << 20)).await;

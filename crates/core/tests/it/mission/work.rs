@@ -1,6 +1,7 @@
 //! What becomes of an agent's work, whatever the agent does with git and its directory.
 
-use missiond_core::{EventBody, Task, TaskStatus};
+use missiond_core::ports::WorkspaceRequest;
+use missiond_core::{EventBody, NewTask, Task, TaskStatus};
 
 use super::support::{Stage, log, run, run_done, submit, wait};
 
@@ -133,6 +134,60 @@ async fn c12_p17_a_directory_named_like_a_command_runs_nothing() {
             assert!(!place.join("pwned").exists(), "{name} was executed");
         }
     }
+}
+
+/// What a person made under the name of an old task's workspace is not the task's.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_persons_worktree_is_not_taken_for_an_old_tasks() {
+    let stage = Stage::new();
+    let mission = stage.shell(1).await;
+    let mut request = NewTask::new("begin; echo a > a.txt; finish");
+    request.issue = Some("42".to_owned());
+    let id = mission.submit(request).await.unwrap();
+    let old = wait(&mission, id).await.workspace.unwrap();
+    stage.git(&["branch", "-D", &old.branch]);
+    let workspaces = mission.config().ports.workspaces.clone();
+    let made = workspaces.create(WorkspaceRequest::new(&old.name, &old.path, &old.branch)).await.unwrap();
+    std::fs::write(made.path.join("mine.txt"), "mine").unwrap();
+    mission.shutdown("over").await.unwrap();
+
+    // Neither the next owner nor a look for what is left over takes it away.
+    let mission = stage.shell(1).await;
+    run_done(&mission, "begin; finish").await;
+    mission.shutdown("over").await.unwrap();
+    assert_eq!(std::fs::read_to_string(made.path.join("mine.txt")).unwrap(), "mine");
+}
+
+/// Somebody looks around in the worktree: the work is on its branch all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_who_stands_in_a_workspace_fails_no_task() {
+    let stage = Stage::new();
+    let mission = stage.shell(1).await;
+    let prompt =
+        format!("begin; echo a > a.txt; : > {}; await {}; finish", stage.quoted("there"), stage.quoted("go"));
+    let id = submit(&mission, prompt).await;
+    stage.signed("there").await;
+    let path = mission.task(id).await.unwrap().workspace.unwrap().path;
+    let mut person = std::process::Command::new("sleep").arg("600").current_dir(&path).spawn().unwrap();
+    stage.make_sign("go");
+    let task = wait(&mission, id).await;
+    assert_eq!(task.status, TaskStatus::Done, "{task:?}");
+    assert_eq!(stage.git(&["show", &format!("{}:a.txt", branch(&task))]), "a");
+    let told = log(&mission).await.into_iter().any(
+        |event| matches!(&event.body, EventBody::Warning { text } if text.contains(path.to_str().unwrap())),
+    );
+    assert!(told, "that the directory stays must be said");
+    person.kill().unwrap();
+    person.wait().unwrap();
+
+    // Who goes on with it gets the directory when it is free.
+    let mut request = NewTask::new("begin; cat a.txt > b.txt; finish");
+    request.follow_up = Some(id);
+    let next = mission.submit(request).await.unwrap();
+    let next = wait(&mission, next).await;
+    assert_eq!((next.status, branch(&next)), (TaskStatus::Done, branch(&task)), "{next:?}");
+    assert_eq!(stage.worktrees(), Vec::<String>::new());
+    mission.shutdown("over").await.unwrap();
 }
 
 /// The owner dies while an agent has its workspace in pieces.

@@ -99,7 +99,10 @@ fn taken(words: &[Word]) -> Taken {
     match program(words).as_str() {
         // A first pattern that takes files in leaves out all the others; one that leaves files out takes in the rest.
         "grep" | "egrep" | "fgrep" => {
-            let patterns = texts().find(|text| text.starts_with("--inc") || text.starts_with("--exc"));
+            let of_names = |text: &&str| {
+                text.starts_with("--inc") || (text.starts_with("--exc") && !text.starts_with("--exclude-d"))
+            };
+            let patterns = texts().find(of_names);
             if patterns.is_some_and(|text| text.starts_with("--inc")) || !is_recursive(words) {
                 Taken::Nothing
             } else {

@@ -1,7 +1,7 @@
 //! What a command would do that no preset lets pass, found by its words alone.
 
 use super::{
-    grammar::Use,
+    grammar::{Use, git_subcommand},
     lex::{Command, Word},
     walk::base,
 };
@@ -237,12 +237,16 @@ pub(crate) fn likely_use(command: &Command, act: Act) -> Use {
     let paths = likely_paths(command);
     let name = command.words.first().map(base).unwrap_or_default();
     let recursive = command.words.iter().any(|word| is_short(word, 'R') || word.text == "--recursive");
-    let takes_whole = match name.as_str() {
-        "mv" | "cp" | "rsync" | "scp" | "install" | "tar" | "zip" => true,
-        "chmod" | "chown" | "chgrp" | "chattr" | "setfacl" => recursive,
-        _ => false,
+    let whole = match (name.as_str(), git_subcommand(&command.words)) {
+        ("mv" | "cp" | "rsync" | "scp" | "install" | "tar" | "zip", _) => paths.clone(),
+        ("chmod" | "chown" | "chgrp" | "chattr" | "setfacl", _) if recursive => paths.clone(),
+        // Looking for files reads their names only.
+        ("find", _) => paths.iter().filter(|(access, _)| *access == Access::Write).cloned().collect(),
+        (_, Some("clean" | "rm" | "restore" | "checkout" | "stash" | "reset")) => {
+            paths.iter().map(|(_, word)| (Access::Write, word.clone())).collect()
+        }
+        _ => Vec::new(),
     };
-    let whole = if takes_whole { paths.clone() } else { Vec::new() };
     Use { act, paths, whole, moved: None, directory: None }
 }
 

@@ -63,6 +63,8 @@ pub(super) enum Operands {
     Checkout,
     /// Files that git puts back.
     Restore,
+    /// Files whose changes git puts aside.
+    Stash,
 }
 
 /// The options of a command. An entry is the option, and what follows it: nothing, `=` a text, `<` a file that is
@@ -493,6 +495,10 @@ impl Reader<'_> {
                 }
             }
             Operands::Read => self.all(Access::Read, operands),
+            Operands::Stash => {
+                self.whole.extend(operands.iter().map(|word| (Access::Write, word.clone())));
+                self.all(Access::Read, operands);
+            }
             Operands::ReadOne if operands.len() > 1 => return Err(odd(&operands[1])),
             Operands::ReadOne => self.all(Access::Read, operands),
             Operands::Local => {

@@ -399,7 +399,7 @@ pub(super) const COMMANDS: &[Spec] = &[
     spec("git switch", Act::LocalGit, O::Text, Options::Only(&["-c=", "-q", "--create=", "--quiet", "--track", "--detach"])),
     spec("git restore", Act::LocalGit, O::Restore, Options::Only(&["--staged", "-S", "--worktree", "-W", "-s=", "--source=", "-q", "--quiet"])),
     spec("git stash", Act::LocalGit, O::None, Options::Only(&["-u", "-q", "-k", "--include-untracked", "--keep-index", "--quiet"])),
-    spec("git stash push", Act::LocalGit, O::Read, Options::Only(&["-u", "-q", "-k", "-m=", "--message=", "--include-untracked", "--keep-index", "--quiet"])),
+    spec("git stash push", Act::LocalGit, O::Stash, Options::Only(&["-u", "-q", "-k", "-m=", "--message=", "--include-untracked", "--keep-index", "--quiet"])),
     spec("git merge", Act::LocalGit, O::Text, Options::Only(&["--no-ff", "--ff-only", "--ff", "--squash", "--no-edit", "--no-commit", "--continue", "-m=", "-q", "--quiet", "--stat"])),
     spec("git cherry-pick", Act::LocalGit, O::Text, Options::Only(&["-x", "-n", "--no-commit", "--continue"])),
     spec("git revert", Act::LocalGit, O::Text, Options::Only(&["-n", "--no-edit", "--no-commit", "--continue"])),

@@ -442,6 +442,11 @@ fn s3_a_rule_holds_for_the_directories_above_what_it_names() {
             "ls && rm -rf DIR",
             "sh -c 'rm -rf DIR'",
             "chown -R dev DIR",
+            "git clean -fdx DIR",
+            "git stash push DIR",
+            "git stash push -m x -- DIR",
+            "git rm -r --unknown DIR",
+            "find DIR -name x -delete",
         ] {
             let command = command.replace("DIR", directory);
             check(&format!("deny = ['Edit({rule})']"), &command, Deny);
@@ -664,6 +669,7 @@ fn a_search_of_a_directory_that_holds_an_env_file_is_asked() {
         "cd DIR && grep -rn x .",
         "ls | grep -r x DIR",
         "grep -r --exclude=a.rs --include=*.rs x DIR",
+        "grep -r --exclude-dir=target x DIR",
         "rg --hidden x DIR",
         "rg -uu x DIR",
         "diff -r --no-dereference DIR other",
@@ -681,6 +687,7 @@ fn a_search_of_a_directory_that_holds_an_env_file_is_asked() {
         "grep -rn x clean",
         "grep -rn x src",
         "grep -rn --include=*.rs x app",
+        "grep -rn --exclude-dir=target --include=*.rs x app",
         "grep -rn --exclude=.env x app",
         "grep -rn '--exclude=.env*' x app",
         "grep x app/a.rs",

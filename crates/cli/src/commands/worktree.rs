@@ -49,6 +49,8 @@ struct Removed {
     name: String,
     branch: String,
     rescue: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    further: Vec<String>,
 }
 
 impl Worktree {
@@ -81,22 +83,19 @@ impl Worktree {
                 }
             }
             Self::Remove { worktree } => {
-                let RemovedWorktree { name, branch, rescue, .. } =
+                let RemovedWorktree { name, branch, rescue, further, .. } =
                     access.remove_worktree(&project, &worktree).await?;
-                let removed = Removed { name, branch, rescue };
+                let removed = Removed { name, branch, rescue, further };
                 one(context.format, &removed, || {
                     line(format!(
                         "removed {}; branch {} stays",
                         escape_line(&removed.name),
                         escape_line(&removed.branch)
                     ))?;
-                    match &removed.rescue {
-                        Some(rescue) => line(format!(
-                            "{YELLOW}what was not committed is kept{YELLOW:#} as {}",
-                            escape_line(rescue)
-                        )),
-                        None => Ok(()),
-                    }
+                    removed.rescue.iter().chain(&removed.further).try_for_each(|kept| {
+                        let kept = escape_line(kept);
+                        line(format!("{YELLOW}what was not committed is kept{YELLOW:#} as {kept}"))
+                    })
                 })?;
             }
         }

@@ -19,6 +19,8 @@ pub struct RemovedWorktree {
     pub branch: String,
     /// The ref that keeps what was not committed, if anything was.
     pub rescue: Option<String>,
+    /// Further refs, which keep what an unfinished rebase or merge had put aside.
+    pub further: Vec<String>,
 }
 
 impl Access {
@@ -76,8 +78,13 @@ impl Access {
         })
         .await?;
         free?;
-        let rescue = removed.and_then(|removed| removed.work).map(|rescue| rescue.reference);
-        Ok(RemovedWorktree { name: found.name.to_string(), branch: found.branch.to_string(), rescue })
+        let (work, more) = removed.map_or((None, Vec::new()), |removed| (removed.work, removed.more_work));
+        Ok(RemovedWorktree {
+            name: found.name.to_string(),
+            branch: found.branch.to_string(),
+            rescue: work.map(|rescue| rescue.reference),
+            further: more.into_iter().map(|rescue| rescue.reference).collect(),
+        })
     }
 
     async fn refuse_at_work(&self, workspace: &Workspace) -> Result<(), AccessError> {

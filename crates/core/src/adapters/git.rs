@@ -119,7 +119,8 @@ impl Workspaces for GitWorkspaces {
                 Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Retired::default()),
                 removed => removed?,
             };
-            Ok(Retired { rescue: removed.work.map(|rescue| rescue.reference) })
+            let further = removed.more_work.into_iter().map(|rescue| rescue.reference).collect();
+            Ok(Retired { rescue: removed.work.map(|rescue| rescue.reference), further })
         })
     }
 

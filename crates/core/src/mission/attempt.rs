@@ -349,6 +349,9 @@ impl Attempt {
         let body =
             EventBody::WorkspaceRetired { name: workspace.name.clone(), rescue: retired.rescue.clone() };
         self.shared.note(Some(self.task.id), Some(&self.slot.id), body).await;
+        if let Some(text) = retired.more() {
+            self.shared.note(Some(self.task.id), Some(&self.slot.id), EventBody::Warning { text }).await;
+        }
         Ok(retired)
     }
 

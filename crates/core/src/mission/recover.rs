@@ -62,8 +62,12 @@ async fn retire_leftovers(shared: &Shared) -> Result<(), Error> {
         return Ok(());
     }
     for (task, record) in owners(shared, &there).await? {
+        let mut bodies = Vec::new();
         let body = match shared.config.ports.workspaces.retire(&record).await {
-            Ok(retired) => EventBody::WorkspaceRetired { name: record.name.clone(), rescue: retired.rescue },
+            Ok(retired) => {
+                bodies.extend(retired.more().map(|text| EventBody::Warning { text }));
+                EventBody::WorkspaceRetired { name: record.name.clone(), rescue: retired.rescue }
+            }
             // One that an agent has broken must not keep everybody from the project. Its task, if it is tried again,
             // comes back to it.
             Err(error) => EventBody::Warning {
@@ -75,7 +79,8 @@ async fn retire_leftovers(shared: &Shared) -> Result<(), Error> {
             },
         };
         // This is the only record of where the work was put.
-        let change = Change::Note { task: Some(task), slot: None, bodies: vec![body], at: shared.now() };
+        bodies.insert(0, body);
+        let change = Change::Note { task: Some(task), slot: None, bodies, at: shared.now() };
         shared.apply(change).await?;
     }
     Ok(())

@@ -142,9 +142,21 @@ pub struct Committed {
 
 /// What retiring a workspace did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Retired {
     /// The ref that keeps what was not committed.
     pub rescue: Option<String>,
+    /// Further refs, which keep what an unfinished rebase or merge had put aside.
+    pub further: Vec<String>,
+}
+
+impl Retired {
+    /// What else was kept, in words for a person; nothing if [`Retired::rescue`] is all.
+    pub fn more(&self) -> Option<String> {
+        let kept = self.further.join(", ");
+        (!kept.is_empty())
+            .then(|| format!("what an unfinished rebase or merge had put aside is kept as {kept}"))
+    }
 }
 
 /// What a merge came to.

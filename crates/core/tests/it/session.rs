@@ -97,7 +97,7 @@ async fn work_is_that_of_a_task_or_on_a_branch() {
     };
     check("feature/y", ErrorKind::Missing, "no task and no branch `feature/y`").await;
     check("\u{1b}[2J", ErrorKind::Missing, "\\u{1b}").await;
-    check(&id.to_string(), ErrorKind::Invalid, "is queued; wait for its end").await;
+    check(&id.to_string(), ErrorKind::Conflict, "is queued; wait for its end").await;
     access.cancel(id, "no").await.unwrap();
     check(&id.to_string(), ErrorKind::Missing, "never had a branch").await;
 }

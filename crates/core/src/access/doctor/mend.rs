@@ -88,6 +88,7 @@ async fn retire(
             continue;
         }
         let retired = workspaces.retire(&workspace).await?;
+        done.extend(retired.more());
         let kept = retired.rescue.map(|reference| format!(", work kept as {reference}")).unwrap_or_default();
         done.push(format!("removed workspace {}{kept}", workspace.name));
     }

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use missiond_policy::hook::{Answer, EventName, HookEvent, HookLimits, Outcome, run};
+use missiond_policy::hook::{Answer, EventName, HookBody, HookEvent, HookLimits, Outcome, run};
+use missiond_process::text::truncate_start;
 use serde_json::json;
 
 use crate::adapters::to_policy;
@@ -22,6 +23,8 @@ use crate::project::{ProjectOptions, policy_at, root_of};
 
 /// How long the answer to a report is waited for: nobody needs it, and an agent must not wait for us.
 const REPORT_PATIENCE: Duration = Duration::from_secs(2);
+/// How much of the agent's last words is reported.
+const MAX_WORDS_BYTES: usize = 4 << 10;
 /// How long judging without a mission may take.
 const OWN_PATIENCE: Duration = Duration::from_secs(5);
 /// How long a mission's verdict is waited for if the command line does not say: a little over an hour.
@@ -166,6 +169,7 @@ fn ask(socket: &Path, event: &HookEvent, patience: Duration) -> Result<Outcome, 
                 "conversation": event.session_id,
                 "transcript": event.transcript_path,
                 "call": event.tool().and_then(|tool| tool.id.clone()),
+                "message": last_words(event),
             }),
         },
     };
@@ -174,6 +178,15 @@ fn ask(socket: &Path, event: &HookEvent, patience: Duration) -> Result<Outcome, 
         GateResponse::Ok => Ok(Outcome::Noted),
         GateResponse::Refused { reason } => Err(format!("the mission refused: {reason}")),
     }
+}
+
+/// The end of what the agent said last, if this is the end of its turn.
+fn last_words(event: &HookEvent) -> Option<&str> {
+    let (HookBody::Stop { last_message, .. } | HookBody::StopFailure { last_message, .. }) = &event.body
+    else {
+        return None;
+    };
+    last_message.as_deref().map(|words| truncate_start(words, MAX_WORDS_BYTES))
 }
 
 /// Judges by the policy of the project that the call is made in, or that was named, where there is no mission to ask.

@@ -6,6 +6,8 @@ mod git;
 mod policy;
 
 #[cfg(feature = "pty")]
+mod ending;
+#[cfg(feature = "pty")]
 mod pty;
 #[cfg(feature = "pty")]
 mod transcript;

@@ -1,7 +1,7 @@
 //! The interactive driver: the agent's own terminal program, by missiond-pty.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use missiond_process::Environment;
 use missiond_pty::{
@@ -9,8 +9,10 @@ use missiond_pty::{
     TurnOptions, TurnStep,
 };
 use serde_json::json;
+use tokio::time::Instant;
 use uuid::Uuid;
 
+use crate::adapters::ending::Ending;
 use crate::adapters::transcript::Transcript;
 use crate::agents::PtyProfile;
 use crate::error::chain;
@@ -28,7 +30,7 @@ const ROWS: u16 = 50;
 /// How often the transcript is looked at.
 const LOOK: Duration = Duration::from_millis(150);
 /// How long the end of a turn may take to be written to the transcript.
-const LAST_LOOK: Duration = Duration::from_secs(5);
+const LAST_LOOK: Duration = Duration::from_secs(10);
 
 /// Runs agents in a terminal of their own, as the `[pty]` part of their data file says.
 ///
@@ -75,6 +77,7 @@ impl Driver for PtyDriver {
                 Transcript::new(&section.transcript, &conversation, &start.workspace, variable)
                     .map_err(DriverError::Other)?;
             transcript.skip_to_end().map_err(DriverError::Other)?;
+            let ending = Ending::new(start.reports.as_ref());
             // Last, so that nothing that fails afterwards leaves a process behind.
             let (session, guard) = spawn(&start, &section, &conversation, env).await?;
             let session = Arc::new(session);
@@ -87,6 +90,7 @@ impl Driver for PtyDriver {
                 agent,
                 conversation,
                 transcript: Some(transcript),
+                ending,
                 ready: self.ready,
                 answer: String::new(),
                 _guard: guard,
@@ -150,6 +154,7 @@ struct PtyAgent {
     conversation: ConversationId,
     /// `None` only while a thread reads it.
     transcript: Option<Transcript>,
+    ending: Ending,
     ready: Duration,
     answer: String,
     _guard: Guard,
@@ -188,6 +193,7 @@ impl PtyAgent {
         if let Some(transcript) = &mut self.transcript {
             transcript.take_end();
         }
+        self.ending.begin();
         let agent = self.agent.clone();
         let mut turn = agent.submit(prompt).await.map_err(|error| match error {
             SubmitError::Exited(exit) => TurnError::Exited { exit: exit.to_string(), tail: self.last_rows() },
@@ -323,6 +329,7 @@ impl PtyAgent {
         let Some(mut transcript) = self.transcript.take() else {
             return Err(TurnError::Protocol("the agent's transcript is being read already".to_owned()));
         };
+        self.ending.hear();
         let looked = tokio::task::spawn_blocking(move || {
             let looked = transcript.look();
             (transcript, looked)
@@ -334,6 +341,7 @@ impl PtyAgent {
         let events = looked.map_err(TurnError::Protocol)?;
         let news = !events.is_empty();
         for event in events {
+            self.ending.read(&event);
             if let TurnEvent::Text(text) = &event {
                 if !self.answer.is_empty() {
                     self.answer.push_str("\n\n");
@@ -351,30 +359,33 @@ impl PtyAgent {
         seen.dialog.is_some() || !matches!(seen.status, Status::Unknown | Status::Starting)
     }
 
-    /// Reads on until the transcript has nothing new, and insists that there is one: without it nobody knows which tool
-    /// calls ran.
+    /// Reads on until the transcript is complete, and insists that there is one: without it nobody knows which tool calls
+    /// ran.
     async fn follow_to_end(&mut self, sink: &dyn TurnSink) -> Result<(), TurnError> {
-        let deadline = tokio::time::Instant::now() + LAST_LOOK;
+        let deadline = Instant::now() + LAST_LOOK;
         loop {
-            let before = self.answer.len();
-            self.follow(sink).await?;
+            let news = self.follow(sink).await?;
+            let now = Instant::now();
+            self.ending.looked(news, now);
             let there = self.transcript.as_ref().is_some_and(Transcript::is_there);
-            if self.transcript.as_ref().is_some_and(Transcript::has_ended) {
+            let has_ended = self.transcript.as_ref().is_some_and(Transcript::has_ended);
+            if has_ended || (there && self.ending.is_complete(now)) {
                 return Ok(());
             }
-            if there && before > 0 && self.answer.len() == before {
-                return Ok(());
-            }
-            if tokio::time::Instant::now() >= deadline {
-                return if there {
-                    Ok(())
-                } else {
-                    let text = "the agent wrote no transcript, so its tool calls cannot be matched with their verdicts";
-                    Err(TurnError::Protocol(text.to_owned()))
-                };
+            if now >= deadline {
+                break;
             }
             tokio::time::sleep(LOOK).await;
         }
+        let missing = match self.transcript.as_ref().is_some_and(Transcript::is_there) {
+            false => "the agent wrote no transcript".to_owned(),
+            true if self.ending.lacks_words() => {
+                format!("the agent's last words did not come to its transcript in {} s", LAST_LOOK.as_secs())
+            }
+            true => return Ok(()),
+        };
+        let text = format!("{missing}, so its tool calls cannot be matched with their verdicts");
+        Err(TurnError::Protocol(text))
     }
 
     async fn status(

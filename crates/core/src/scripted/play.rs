@@ -169,13 +169,14 @@ impl Turn<'_> {
     }
 
     fn end(self, ending: Ending) -> io::Result<()> {
-        let hook = match ending {
-            Ending::Complete => Some("Stop"),
-            Ending::Failed(_) => Some("StopFailure"),
+        let hook = match &ending {
+            Ending::Complete => Some(("Stop", &self.answer)),
+            Ending::Failed(message) => Some(("StopFailure", message)),
             Ending::Interrupted => None,
         };
-        if let Some(name) = hook {
-            let event = self.event(name);
+        if let Some((name, last)) = hook {
+            let mut event = self.event(name);
+            event["last_assistant_message"] = last.as_str().into();
             self.player.hooks.report(name, &event, self.stop);
         }
         let milliseconds = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);

@@ -1,6 +1,12 @@
 //! Missions of agents in terminals.
 
+use std::collections::HashMap;
+use std::io::Write as _;
+use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use missiond_core::ports::{BoxFuture, Gate, GateError, Seat};
 use missiond_core::{Decision, DriverKind, EventBody, Mission, MissionConfig, TaskStatus, ToolCall, Verdict};
@@ -26,6 +32,96 @@ async fn a_turn_in_a_terminal_is_a_turn() {
     stage.no_process_is_left().await;
     all_vacant(&mission).await;
     mission.shutdown("over").await.unwrap();
+}
+
+/// The transcript is written behind the agent's back, as real agents do: the rest of a turn comes long after the screen is
+/// idle, and nothing in it says that this was the end.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_of_a_late_transcript_is_waited_for() {
+    let stage = Stage::new();
+    let (written, shown) = (stage.sign("written"), stage.sign("shown"));
+    let text = stage.agent_text("player");
+    let (text, _) = text.rsplit_once("[[pty.transcript.event]]").unwrap();
+    let text = text
+        .replace("directory_env = \"XDG_STATE_HOME\"", "")
+        .replace("directory = \"~/.local/state\"", &format!("directory = {:?}", shown.to_str().unwrap()));
+    let env = format!("[pty]\nenv = {{ XDG_STATE_HOME = {:?} }}", written.to_str().unwrap());
+    stage.write_agent("player", &text.replace("[pty]", &env));
+    // Longer than a transcript without a report must be quiet.
+    let _late = Late::start(&written, &shown, Duration::from_millis(2500));
+    let mission = Mission::open(config(&stage, &[])).await.unwrap();
+    let task = run_done(
+        &mission,
+        r#"script:[{"say":"Let me look."},{"write":{"path":"a.txt","content":"x"}},{"say":"Done."}]"#,
+    )
+    .await;
+    let result = task.result.unwrap();
+    assert_eq!((&*result.answer, result.tool_calls), ("Let me look.\n\nDone.", 1));
+    let script = r#"script:[{"say":"Let me look."},{"unhooked":"touch past.txt"},{"say":"Done."}]"#;
+    let reason = run_failed(&mission, script).await;
+    assert!(reason.contains("policy bypassed: Bash `touch past.txt`"), "{reason}");
+    stage.no_process_is_left().await;
+    mission.shutdown("over").await.unwrap();
+}
+
+/// Copies transcripts: up to the first words at once, and the rest a while after the turn's end.
+struct Late {
+    over: Arc<AtomicBool>,
+    copier: Option<JoinHandle<()>>,
+}
+
+impl Late {
+    fn start(from: &Path, to: &Path, lag: Duration) -> Self {
+        let below = "missiond/scripted";
+        let (from, to) = (from.join(below), to.join(below));
+        std::fs::create_dir_all(&to).unwrap();
+        let over = Arc::new(AtomicBool::new(false));
+        let heard = over.clone();
+        let copier = move || {
+            let mut files = HashMap::new();
+            while !heard.load(Ordering::SeqCst) {
+                for entry in std::fs::read_dir(&from).into_iter().flatten().flatten() {
+                    let file = files.entry(entry.file_name()).or_insert_with(LateFile::default);
+                    file.copy(&entry.path(), &to.join(entry.file_name()), lag);
+                }
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        };
+        Self { over, copier: Some(std::thread::spawn(copier)) }
+    }
+}
+
+impl Drop for Late {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::SeqCst);
+        if let Some(copier) = self.copier.take() {
+            let _ = copier.join();
+        }
+    }
+}
+
+#[derive(Default)]
+struct LateFile {
+    copied: usize,
+    ended: Option<Instant>,
+}
+
+impl LateFile {
+    fn copy(&mut self, from: &Path, to: &Path, lag: Duration) {
+        let text = std::fs::read_to_string(from).unwrap_or_default();
+        let lines: Vec<&str> = text.split_inclusive('\n').filter(|line| line.ends_with('\n')).collect();
+        let kind = |line: &str, kind: &str| line.contains(&format!("\"type\":\"{kind}\""));
+        if self.ended.is_none() && lines.iter().any(|line| kind(line, "result")) {
+            self.ended = Some(Instant::now());
+        }
+        let first = lines.iter().position(|line| kind(line, "assistant")).map_or(lines.len(), |at| at + 1);
+        let most = if self.ended.is_some_and(|at| at.elapsed() >= lag) { lines.len() } else { first };
+        let mut file = std::fs::File::options().create(true).append(true).open(to).unwrap();
+        for line in &lines[self.copied.min(most)..most] {
+            file.write_all(line.as_bytes()).unwrap();
+        }
+        self.copied = self.copied.max(most);
+    }
 }
 
 /// The screen shows something that no rule knows, and stays so: a person is told, and then the turn ends.

@@ -192,6 +192,7 @@ impl PtyAgent {
         self.answer.clear();
         if let Some(transcript) = &mut self.transcript {
             transcript.take_end();
+            transcript.search_again();
         }
         self.ending.begin();
         let agent = self.agent.clone();
@@ -235,6 +236,9 @@ impl PtyAgent {
                 None => return Err(TurnError::Protocol("the turn ended without an outcome".to_owned())),
             }
         };
+        if let Some(transcript) = &mut self.transcript {
+            transcript.search_again();
+        }
         match end.reason {
             // Whoever has ended writes no more.
             EndReason::Exited(_) => {
@@ -331,7 +335,7 @@ impl PtyAgent {
         };
         self.ending.hear();
         let looked = tokio::task::spawn_blocking(move || {
-            let looked = transcript.look();
+            let looked = transcript.look(std::time::Instant::now());
             (transcript, looked)
         });
         let (transcript, looked) = looked

@@ -168,10 +168,17 @@ impl Agent for PtyAgent {
     ) -> BoxFuture<'a, Result<TurnOutcome, TurnError>> {
         Box::pin(async move {
             let limit = self.start.turn_timeout;
-            match tokio::time::timeout(limit, self.run(prompt, sink)).await {
+            let outcome = match tokio::time::timeout(limit, self.run(prompt, sink)).await {
                 Ok(outcome) => outcome,
                 Err(_) => Err(TurnError::TimedOut { limit }),
+            };
+            // What it would do next is nobody's turn any more.
+            if outcome.is_err()
+                && let Err(error) = self.stop().await
+            {
+                tracing::warn!(slot = %self.start.slot, %error, "processes of an ended turn are left");
             }
+            outcome
         })
     }
 

@@ -142,7 +142,8 @@ impl TurnClock {
 pub trait Agent: Debug + Send {
     /// Gives it one prompt and waits for the complete answer, telling `sink` what happens meanwhile.
     ///
-    /// Whenever `sink` answers [`TurnControl::Stop`], the turn ends with that error and the process tree is ended.
+    /// Whenever `sink` answers [`TurnControl::Stop`], the turn ends with that error. When a turn ends with an error, with
+    /// this or any other, the process tree is ended.
     ///
     /// # Errors
     ///

@@ -39,6 +39,11 @@ impl Ear {
         }
     }
 
+    /// The session that is listened to.
+    pub(super) fn tag(&self) -> &SessionTag {
+        &self.tag
+    }
+
     pub(super) fn heard(&self) -> Vec<TurnEvent> {
         lock(&self.heard).clone()
     }

@@ -14,7 +14,12 @@ pub(super) async fn turn(
     prompt: &str,
     ear: &Ear,
 ) -> Result<TurnOutcome, TurnError> {
-    within(PATIENCE, "a turn must come to its end", agent.turn(prompt, ear)).await
+    let turn = within(PATIENCE, "a turn must come to its end", agent.turn(prompt, ear)).await;
+    if turn.is_err() {
+        let left = processes(ear.tag());
+        assert_eq!(left, Vec::<u32>::new(), "no process may be left when a turn ends with an error");
+    }
+    turn
 }
 
 async fn turn_done(agent: &mut Box<dyn Agent>, prompt: &str, ear: &Ear) -> TurnOutcome {

@@ -17,6 +17,7 @@ use missiond_core::ports::{
 };
 use missiond_core::{Decision, DriverKind, ToolCall, Verdict, WorkspaceRecord};
 use missiond_process::SpawnSpec;
+use tokio::sync::Notify;
 
 use super::{driver, gate_and_seat, place};
 
@@ -226,6 +227,8 @@ enum Secret {
     Process,
     /// It does not heed the sink.
     Stop,
+    /// It heeds the sink, and lets the agent go on.
+    Agent,
     /// It calls every failure a success.
     Failure,
     /// It does not tell of tool calls.
@@ -263,7 +266,13 @@ impl Agent for SecretiveAgent {
     ) -> BoxFuture<'a, Result<TurnOutcome, TurnError>> {
         Box::pin(async move {
             let secret = self.secret;
-            let turn = self.agent.turn(prompt, &Whisper { sink, secret }).await;
+            let whisper = Whisper { sink, secret, stopped: Notify::new() };
+            let turn = tokio::select! {
+                turn = self.agent.turn(prompt, &whisper) => turn,
+                () = whisper.stopped.notified() => {
+                    return Err(TurnError::Other("called off by the test".to_owned()));
+                }
+            };
             match (secret, turn) {
                 (Secret::Failure, Err(_)) => Ok(TurnOutcome::default()),
                 (Secret::Stop, Err(TurnError::Other(_))) => Err(TurnError::Cancelled),
@@ -281,6 +290,8 @@ impl Agent for SecretiveAgent {
 struct Whisper<'a> {
     sink: &'a dyn TurnSink,
     secret: Secret,
+    /// The sink has called the turn off.
+    stopped: Notify,
 }
 
 impl TurnSink for Whisper<'_> {
@@ -292,6 +303,14 @@ impl TurnSink for Whisper<'_> {
             (Secret::Process, TurnEvent::Started { .. })
             | (Secret::Call, TurnEvent::ToolCall(_))
             | (Secret::End, TurnEvent::ToolResult { .. }) => Box::pin(async { TurnControl::Continue }),
+            (Secret::Agent, _) => Box::pin(async {
+                let control = self.sink.observe(event).await;
+                if matches!(control, TurnControl::Stop(_)) {
+                    self.stopped.notify_one();
+                    std::future::pending::<()>().await;
+                }
+                control
+            }),
             _ => self.sink.observe(event),
         }
     }
@@ -306,6 +325,7 @@ async fn a_secretive_driver() {
     for (secret, guarantee) in [
         (Secret::Process, "the start of the process must be told"),
         (Secret::Stop, "a turn that the sink stops must end with the sink's error"),
+        (Secret::Agent, "no process may be left when a turn ends with an error"),
         (Secret::Failure, "what the agent calls a failure must be one"),
         (Secret::Call, "a tool call must be told"),
         (Secret::End, "a tool's end must be told"),

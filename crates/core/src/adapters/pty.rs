@@ -16,7 +16,7 @@ use crate::adapters::ending::Ending;
 use crate::adapters::transcript::Transcript;
 use crate::agents::PtyProfile;
 use crate::error::chain;
-use crate::headless::{agent_environment, program_path, spawn_error};
+use crate::headless::{Answer, agent_environment, program_path, spawn_error};
 use crate::ids::ConversationId;
 use crate::model::{AgentStatus, Decision, DriverKind, ToolCall, Usage};
 use crate::ports::{
@@ -92,7 +92,7 @@ impl Driver for PtyDriver {
                 transcript: Some(transcript),
                 ending,
                 ready: self.ready,
-                answer: String::new(),
+                answer: Answer::default(),
                 _guard: guard,
             });
             Ok(agent)
@@ -156,7 +156,7 @@ struct PtyAgent {
     transcript: Option<Transcript>,
     ending: Ending,
     ready: Duration,
-    answer: String,
+    answer: Answer,
     _guard: Guard,
 }
 
@@ -196,7 +196,7 @@ impl PtyAgent {
         tell(sink, TurnEvent::Conversation(self.conversation.clone())).await?;
         self.until_idle(sink).await?;
         self.status(sink, AgentStatus::Idle, "its prompt box is there").await?;
-        self.answer.clear();
+        self.answer = Answer::default();
         if let Some(transcript) = &mut self.transcript {
             transcript.take_end();
             transcript.search_again();
@@ -263,8 +263,8 @@ impl PtyAgent {
         };
         match reason {
             EndReason::Complete => {
-                let answer =
-                    if self.answer.is_empty() { end.answer.unwrap_or_default() } else { self.answer.clone() };
+                let said = std::mem::take(&mut self.answer);
+                let answer = if said.is_empty() { end.answer.unwrap_or_default() } else { said.into_text() };
                 let conversation = Some(self.conversation.clone());
                 Ok(TurnOutcome { answer, conversation, usage })
             }
@@ -354,10 +354,7 @@ impl PtyAgent {
         for event in events {
             self.ending.read(&event);
             if let TurnEvent::Text(text) = &event {
-                if !self.answer.is_empty() {
-                    self.answer.push_str("\n\n");
-                }
-                self.answer.push_str(text);
+                self.answer.add(text);
             }
             tell(sink, event).await?;
         }

@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
 use crate::agents::HeadlessProfile;
+use crate::headless::answer::Answer;
 use crate::headless::decode::{Decoded, Decoder, TurnEnd};
 use crate::ids::ConversationId;
 use crate::model::{AgentStatus, DriverKind};
@@ -27,8 +28,6 @@ const STDERR_TAIL_BYTES: usize = 4096;
 const EXIT_GRACE: Duration = Duration::from_secs(10);
 /// Environment variables by which Claude Code runs without hooks: those of `--safe-mode` and `--bare`.
 const HOOK_SWITCHES: [&str; 2] = ["CLAUDE_CODE_SAFE_MODE", "CLAUDE_CODE_SIMPLE"];
-/// The longest answer that is kept.
-const MAX_ANSWER_BYTES: usize = 4 << 20;
 /// The most warnings of one turn.
 const MAX_LINE_WARNINGS: u32 = 20;
 
@@ -255,8 +254,7 @@ async fn converse(
         decoder: Decoder::new(&section.events, &start.workspace),
         sink,
         status: AgentStatus::Starting,
-        answer: String::new(),
-        cut: false,
+        answer: Answer::default(),
         warnings: 0,
         end: None,
         conversation,
@@ -302,8 +300,8 @@ async fn converse(
                 let text = format!("the agent reported success and then did not end well: {odd}");
                 tell(sink, TurnEvent::Warning(text)).await?;
             }
-            let answer = if text.is_empty() { answer } else { bounded(text) };
-            Ok(TurnOutcome { answer, conversation: conversation.clone(), usage })
+            let answer = if text.is_empty() { answer } else { Answer::from(&*text) };
+            Ok(TurnOutcome { answer: answer.into_text(), conversation: conversation.clone(), usage })
         }
     }
 }
@@ -312,9 +310,7 @@ struct Listener<'a> {
     decoder: Decoder<'a>,
     sink: &'a dyn TurnSink,
     status: AgentStatus,
-    answer: String,
-    /// Whether the answer was longer than what is kept.
-    cut: bool,
+    answer: Answer,
     warnings: u32,
     end: Option<TurnEnd>,
     conversation: &'a mut Option<ConversationId>,
@@ -377,7 +373,7 @@ impl Listener<'_> {
             }
             TurnEvent::Conversation(conversation) => *self.conversation = Some(conversation.clone()),
             TurnEvent::Text(text) => {
-                self.add(text);
+                self.answer.add(text);
                 self.set_status(AgentStatus::Responding, "text in the agent's stream").await?;
             }
             TurnEvent::ToolCall(call) => {
@@ -404,21 +400,6 @@ impl Listener<'_> {
         }
         self.status = status;
         tell(self.sink, TurnEvent::Status { status, evidence: evidence.into() }).await
-    }
-
-    fn add(&mut self, text: &str) {
-        if self.cut {
-            return;
-        }
-        if !self.answer.is_empty() {
-            self.answer.push_str("\n\n");
-        }
-        let room = MAX_ANSWER_BYTES.saturating_sub(self.answer.len());
-        self.answer.push_str(missiond_process::text::truncate(text, room));
-        if text.len() > room {
-            self.cut = true;
-            self.answer.push('…');
-        }
     }
 
     /// Passes a warning on; the first ones only, since an agent may print a million lines that are no events.
@@ -449,11 +430,4 @@ async fn tell(sink: &dyn TurnSink, event: TurnEvent) -> Result<(), TurnError> {
         TurnControl::Continue => Ok(()),
         TurnControl::Stop(error) => Err(error),
     }
-}
-
-fn bounded(text: String) -> String {
-    if text.len() <= MAX_ANSWER_BYTES {
-        return text;
-    }
-    format!("{}…", missiond_process::text::truncate(&text, MAX_ANSWER_BYTES))
 }

@@ -41,12 +41,12 @@ async fn the_end_of_a_late_transcript_is_waited_for() {
     let stage = Stage::new();
     let (written, shown) = (stage.sign("written"), stage.sign("shown"));
     let text = stage.agent_text("player");
+    // Without the rule for the end of a turn.
     let (text, _) = text.rsplit_once("[[pty.transcript.event]]").unwrap();
     let text = text
         .replace("directory_env = \"XDG_STATE_HOME\"", "")
         .replace("directory = \"~/.local/state\"", &format!("directory = {:?}", shown.to_str().unwrap()));
-    let env = format!("[pty]\nenv = {{ XDG_STATE_HOME = {:?} }}", written.to_str().unwrap());
-    stage.write_agent("player", &text.replace("[pty]", &env));
+    stage.write_agent("player", &writing_to(&text, &written));
     // Longer than a transcript without a report must be quiet.
     let _late = Late::start(&written, &shown, Duration::from_millis(2500));
     let mission = Mission::open(config(&stage, &[])).await.unwrap();
@@ -61,6 +61,35 @@ async fn the_end_of_a_late_transcript_is_waited_for() {
     let reason = run_failed(&mission, script).await;
     assert!(reason.contains("policy bypassed: Bash `touch past.txt`"), "{reason}");
     stage.no_process_is_left().await;
+    mission.shutdown("over").await.unwrap();
+}
+
+/// An agent's data file, with another place for what it writes.
+fn writing_to(text: &str, state: &Path) -> String {
+    let env = format!("[pty]\nenv = {{ XDG_STATE_HOME = {:?} }}", state.to_str().unwrap());
+    text.replace("[pty]", &env)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_answer_from_a_terminal_is_cut() {
+    const MAX_BYTES: usize = 4 << 20;
+    let stage = Stage::new();
+    let state = stage.sign("state");
+    stage.write_agent("player", &writing_to(&stage.agent_text("player"), &state));
+    let mut config = config(&stage, &[]);
+    config.ports.gate = Arc::new(Yes);
+    let mission = Mission::open(config).await.unwrap();
+    // What it would say, since such a prompt would take its time to type.
+    let line = r#"{"type":"assistant","message":{"content":[{"type":"text","text":"TEXT"}]}}"#;
+    let (begin, end) = line.split_once("TEXT").unwrap();
+    let command = format!(
+        "{{ printf '%s' '{begin}'; head -c 5000000 /dev/zero | tr '\\0' x; echo '{end}'; }} >> $(ls {}/missiond/scripted/*.jsonl)",
+        state.to_str().unwrap()
+    );
+    let script = serde_json::json!([{ "say": "Begin." }, { "bash": command }, { "say": "End." }]);
+    let answer = run_done(&mission, format!("script:{script}")).await.result.unwrap().answer;
+    assert!(answer.starts_with("Begin.\n\nxx") && answer.ends_with("x…"), "{} bytes", answer.len());
+    assert_eq!(answer.len(), MAX_BYTES + '…'.len_utf8());
     mission.shutdown("over").await.unwrap();
 }
 

@@ -242,8 +242,14 @@ fn several_agents_work_side_by_side() {
     assert_nothing_left(&project);
 }
 
-/// Runs a task in a mission of this process, with a change to the agent's data file and another hook.
-fn in_process(change: impl FnOnce(String) -> String, hook: Option<&str>, steps: &Value) -> (Project, Task) {
+/// Runs a task in a mission of this process, with a change to the agent's data file and another hook. `has_agent` says
+/// whether an agent is started.
+fn in_process(
+    change: impl FnOnce(String) -> String,
+    hook: Option<&str>,
+    steps: &Value,
+    has_agent: bool,
+) -> (Project, Task) {
     let project = project("pty");
     // `{self}` would be the test itself.
     let program = format!("program = {:?}", env!("CARGO_BIN_EXE_missiond"));
@@ -270,6 +276,9 @@ fn in_process(change: impl FnOnce(String) -> String, hook: Option<&str>, steps: 
     let task = runtime.block_on(async {
         let mission = Mission::open(config).await.unwrap();
         let id = mission.submit(NewTask::new(script(steps))).await.unwrap();
+        if has_agent {
+            project.agent_seen().await;
+        }
         let task = tokio::time::timeout(COMMAND, mission.wait(id)).await.expect("the task's end").unwrap();
         mission.shutdown("the test is over").await.unwrap();
         task
@@ -289,7 +298,7 @@ fn without_a_working_hook_no_call_runs() {
     ];
     let steps = json!([{ "bash": "touch ran.txt" }, { "say": "Done." }]);
     for (name, hook) in hooks {
-        let (project, task) = in_process(|profile| profile, Some(hook), &steps);
+        let (project, task) = in_process(|profile| profile, Some(hook), &steps, true);
         assert_eq!(task.status, TaskStatus::Failed, "{name}: {task:?}");
         let reason = task.reason.clone().unwrap_or_default();
         assert!(reason.contains("policy bypassed: Bash `touch ran.txt`"), "{name}: {reason}");
@@ -307,23 +316,24 @@ fn without_a_working_hook_no_call_runs() {
 
 #[test]
 fn an_agent_whose_screen_or_transcript_is_not_known_fails_its_task() {
-    let check = |from: &str, to: &str, said: &str| {
+    let check = |from: &str, to: &str, has_agent: bool, said: &str| {
         let change = |profile: String| {
             assert!(profile.contains(from), "{from:?} is not in the data file");
             profile.replace(from, to)
         };
-        let (_, task) = in_process(change, None, &json!([{ "say": "hello" }]));
+        let (_, task) = in_process(change, None, &json!([{ "say": "hello" }]), has_agent);
         assert_eq!(task.status, TaskStatus::Failed, "{task:?}");
         let reason = task.reason.unwrap_or_default();
         assert!(reason.contains(said), "{reason}");
     };
-    check("screen = \"scripted\"", "screen = \"vi\"", "there are some for: claude, scripted");
-    check("missiond/scripted/{conversation}", "elsewhere/{conversation}", "wrote no transcript");
+    check("screen = \"scripted\"", "screen = \"vi\"", false, "there are some for: claude, scripted");
+    check("missiond/scripted/{conversation}", "elsewhere/{conversation}", true, "wrote no transcript");
 }
 
 #[test]
 fn the_data_file_works_in_a_mission_of_another_program() {
-    let (_, task) = in_process(|profile| profile, None, &json!([{ "bash": "echo hi" }, { "say": "hello" }]));
+    let steps = json!([{ "bash": "echo hi" }, { "say": "hello" }]);
+    let (_, task) = in_process(|profile| profile, None, &steps, true);
     assert_eq!(task.status, TaskStatus::Done, "{task:?}");
     let result = task.result.unwrap();
     assert_eq!((result.answer.as_str(), result.tool_calls, result.denied_calls), ("hello", 1, 0));

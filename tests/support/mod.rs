@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
-use missiond_testkit::processes::wait_until;
+use missiond_core::control::ProjectPaths;
+use missiond_testkit::processes::{wait_until, wait_until_async};
 use missiond_testkit::repo::Repo;
 use serde_json::Value;
 
@@ -103,38 +104,29 @@ impl Project {
         .unwrap()
     }
 
-    /// The processes of this project's agents: those that carry a session tag.
+    /// The processes of this project's agents, whichever process has the mission: those whose session tag is of the
+    /// project's scope.
     pub fn agent_processes(&self) -> Vec<String> {
-        self.processes(|environment| has(environment, b"MISSIOND_SESSION="))
+        let scope = ProjectPaths::new(self.path()).unwrap().session_scope();
+        processes(|environment| has(environment, format!("MISSIOND_SESSION={scope}:").as_bytes()))
+    }
+
+    /// Waits until an agent of the project has a process, and so shows that [`Project::agent_processes`] would find it.
+    pub async fn agent_seen(&self) {
+        let seen = || Some(self.agent_processes()).filter(|found| !found.is_empty());
+        wait_until_async(COMMAND, "a process of an agent", seen).await.unwrap();
     }
 
     /// Every process that came of this project's commands, guardians included, which bear no tag: the runtime directory in
     /// their environment is this project's alone. Ask once every command has ended.
     pub fn processes_left(&self) -> Vec<String> {
-        let gone = || Some(self.processes(|_| true)).filter(Vec::is_empty);
-        // A guardian outlives its owner by the moment that its tree takes to end.
-        wait_until(Duration::from_secs(10), "the end of every process", gone)
-            .unwrap_or_else(|_| self.processes(|_| true))
-    }
-
-    fn processes(&self, counts: impl Fn(&[u8]) -> bool) -> Vec<String> {
         let mut ours = b"XDG_RUNTIME_DIR=".to_vec();
         ours.extend_from_slice(self.runtime.path().as_os_str().as_bytes());
-        let mut found = Vec::new();
-        for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-            let path = entry.path();
-            let Ok(environment) = std::fs::read(path.join("environ")) else { continue };
-            let is_ours = environment.split(|byte| *byte == 0).any(|variable| variable == ours);
-            if is_ours && counts(&environment) {
-                let command = std::fs::read(path.join("cmdline")).unwrap_or_default();
-                found.push(format!(
-                    "{}: {}",
-                    path.display(),
-                    String::from_utf8_lossy(&command).replace('\0', " ")
-                ));
-            }
-        }
-        found
+        let left =
+            || processes(|environment| environment.split(|byte| *byte == 0).any(|variable| variable == ours));
+        // A guardian outlives its owner by the moment that its tree takes to end.
+        wait_until(Duration::from_secs(10), "the end of every process", || Some(left()).filter(Vec::is_empty))
+            .unwrap_or_else(|_| left())
     }
 
     /// The worktrees besides the main one, as git lists them.
@@ -143,6 +135,21 @@ impl Project {
         let paths = list.lines().filter_map(|line| line.strip_prefix("worktree "));
         paths.filter(|path| Path::new(path) != self.path()).map(str::to_owned).collect()
     }
+}
+
+/// Every process whose environment, as the kernel shows it, counts.
+fn processes(counts: impl Fn(&[u8]) -> bool) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let path = entry.path();
+        let Ok(environment) = std::fs::read(path.join("environ")) else { continue };
+        if counts(&environment) {
+            let command = std::fs::read(path.join("cmdline")).unwrap_or_default();
+            let command = String::from_utf8_lossy(&command).replace('\0', " ");
+            found.push(format!("{}: {command}", path.display()));
+        }
+    }
+    found
 }
 
 /// Whether an environment, as the kernel shows it, has a variable that begins so.

@@ -5,10 +5,12 @@
 //! and the agent below it all live on the same loopback, with no route to anywhere else.
 
 use std::{
+    collections::BTreeMap,
     env,
     io::Read as _,
     panic,
     process::{Command, Stdio},
+    sync::{Mutex, PoisonError},
     thread,
     time::Duration,
 };
@@ -27,8 +29,9 @@ const DEADLINE: Duration = Duration::from_secs(600);
 /// Runs `body` on a thread of its own in a fresh network namespace whose only interface is loopback, up.
 ///
 /// Root gets the namespace for that thread alone. Everybody else needs a user namespace too, which a process of
-/// several threads can't enter: the test is started again by itself under `unshare`, and only that run counts.
-/// Therefore `body` must be the whole test, and the caller a `#[test]` function.
+/// several threads can't enter: at the first call the test is started again by itself under `unshare`, and only that
+/// run counts; here this call and all later ones of the test run no `body`. Therefore the calls must be the whole test,
+/// and the caller a `#[test]` function.
 ///
 /// ```no_run
 /// use std::net::TcpStream;
@@ -48,7 +51,7 @@ const DEADLINE: Duration = Duration::from_secs(600);
 /// When `body` does.
 pub fn run(body: impl FnOnce() -> Result<()> + Send) -> Result<()> {
     if !rustix::process::geteuid().is_root() {
-        return again();
+        return once_again();
     }
     let isolated = || {
         enter()?;
@@ -115,13 +118,31 @@ fn loopback_up() -> Result<()> {
     }
 }
 
-/// Runs the current test again as root of a user namespace, and takes its result for ours.
-fn again() -> Result<()> {
-    ensure!(env::var_os(INSIDE).is_none(), "started again under `unshare`, but not as its root");
+/// Runs the current test again unless that was done before: one such run has made every call of the test.
+fn once_again() -> Result<()> {
+    /// The tests of this process that have run again, and the error of those that failed.
+    static ENDED: Mutex<BTreeMap<String, Option<String>>> = Mutex::new(BTreeMap::new());
+    let ended = || ENDED.lock().unwrap_or_else(PoisonError::into_inner);
+
     let test = current_test()?;
+    let before = ended().get(&test).cloned();
+    match before {
+        Some(None) => Ok(()),
+        Some(Some(problem)) => Err(anyhow!(problem)),
+        None => {
+            let result = again(&test);
+            ended().insert(test, result.as_ref().err().map(|error| format!("{error:#}")));
+            result
+        }
+    }
+}
+
+/// Runs a test again as root of a user namespace, and takes its result for ours.
+fn again(test: &str) -> Result<()> {
+    ensure!(env::var_os(INSIDE).is_none(), "started again under `unshare`, but not as its root");
     let program = env::current_exe().context("the path of the test program")?;
     let mut command = Command::new("unshare");
-    command.args(["--user", "--map-root-user", "--"]).arg(program).args(["--exact", &test, "--nocapture"]);
+    command.args(["--user", "--map-root-user", "--"]).arg(program).args(["--exact", test, "--nocapture"]);
     let mut child = command
         .env(INSIDE, "1")
         .stdin(Stdio::null())

@@ -1,7 +1,8 @@
 //! Inside there is loopback and nothing else.
 
 use std::{
-    fs,
+    env, fs,
+    io::Write as _,
     net::{SocketAddr, TcpListener, TcpStream},
     process::Command,
     thread,
@@ -71,4 +72,29 @@ fn the_result_of_the_body_is_the_result() {
         Ok(())
     })
     .unwrap();
+}
+
+/// Each call ran the whole test again, and so each call in it once more.
+#[test]
+fn several_calls_of_a_test_start_it_again_once() {
+    /// Where the calls are counted.
+    const CALLS: &str = "MISSIOND_TEST_NETNS_CALLS";
+    if let Some(calls) = env::var_os(CALLS) {
+        for call in ["first", "second", "third"] {
+            netns::run(|| {
+                writeln!(fs::File::options().append(true).open(&calls)?, "{call}")?;
+                Ok(())
+            })
+            .unwrap();
+        }
+        return;
+    }
+    let calls = tempfile::NamedTempFile::new().unwrap();
+    // Root has no need to start anything again, so it becomes somebody else.
+    let mut test = Command::new("unshare");
+    test.args(["--user", "--map-user=1000", "--map-group=1000", "--"]).arg(env::current_exe().unwrap());
+    test.args(["--exact", "netns::several_calls_of_a_test_start_it_again_once", "--nocapture"]);
+    let output = test.env(CALLS, calls.path()).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(fs::read_to_string(calls.path()).unwrap(), "first\nsecond\nthird\n", "{output:?}");
 }

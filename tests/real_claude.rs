@@ -63,6 +63,12 @@ fn with_driver(driver: &str, hostile: bool, turns: fn() -> Vec<Turn>, body: fn(&
         }
         // Ten tries with growing pauses, as is its way, would take minutes and show nothing more.
         environment.push(("CLAUDE_CODE_MAX_RETRIES".to_owned(), "1".to_owned()));
+        if hostile {
+            // What somebody may have exported once: each runs Claude Code without hooks.
+            for variable in ["CLAUDE_CODE_SAFE_MODE", "CLAUDE_CODE_SIMPLE"] {
+                environment.push((variable.to_owned(), "1".to_owned()));
+            }
+        }
         let live = Live { server, project: project.with_environment(environment), _home: home };
         body(&live, driver);
         assert!(live.server.requests().iter().all(|request| request.header("authorization").is_none()));

@@ -14,7 +14,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum Error {
     /// There is no `git` program to run.
-    #[error("no git program at {program:?}; install git {minimum} or later, or name it in the settings", minimum = crate::MINIMUM_GIT)]
+    #[error("no git program at {program:?}; install git {minimum} or later", minimum = crate::MINIMUM_GIT)]
     GitMissing {
         /// What was looked for.
         program: PathBuf,

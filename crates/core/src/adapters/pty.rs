@@ -24,6 +24,8 @@ use crate::ports::{
     TurnSink,
 };
 
+/// How much later than a turn's own limit the terminal's would end it.
+const BEYOND_A_TURN: Duration = Duration::from_secs(366 * 24 * 3600);
 /// The size of an agent's terminal: wide enough that most commands in dialogs stand on one line.
 const COLUMNS: u16 = 160;
 const ROWS: u16 = 50;
@@ -82,7 +84,8 @@ impl Driver for PtyDriver {
             let (session, guard) = spawn(&start, &section, &conversation, env).await?;
             let session = Arc::new(session);
             let mut options = TurnOptions::default();
-            options.turn = start.turn_timeout;
+            // Counted here, where it is known when a person is asked.
+            options.turn = start.turn_timeout.saturating_add(BEYOND_A_TURN);
             let agent = missiond_pty::Agent::new(session.clone(), screen, options);
             let agent: Box<dyn Agent> = Box::new(PtyAgent {
                 start,
@@ -167,10 +170,10 @@ impl Agent for PtyAgent {
         sink: &'a dyn TurnSink,
     ) -> BoxFuture<'a, Result<TurnOutcome, TurnError>> {
         Box::pin(async move {
-            let limit = self.start.turn_timeout;
-            let outcome = match tokio::time::timeout(limit, self.run(prompt, sink)).await {
-                Ok(outcome) => outcome,
-                Err(_) => Err(TurnError::TimedOut { limit }),
+            let clock = self.start.turn_clock();
+            let outcome = tokio::select! {
+                outcome = self.run(prompt, sink) => outcome,
+                () = clock.over() => Err(TurnError::TimedOut { limit: clock.limit() }),
             };
             // What it would do next is nobody's turn any more.
             if outcome.is_err()

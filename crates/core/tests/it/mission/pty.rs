@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use missiond_core::ports::{BoxFuture, Gate, GateError, Seat};
 use missiond_core::{Decision, DriverKind, EventBody, Mission, MissionConfig, TaskStatus, ToolCall, Verdict};
 
-use super::support::{Stage, all_vacant, event, run_done, run_failed, submit, wait};
+use super::support::{Stage, all_vacant, asked, event, run_done, run_failed, submit, wait};
 
 fn config(stage: &Stage, keys: &[(&str, &str)]) -> MissionConfig {
     let mut config = stage.config_with("player", 1, keys);
@@ -151,6 +151,24 @@ impl LateFile {
         }
         self.copied = self.copied.max(most);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_time_in_which_a_person_is_asked_is_not_the_turns_in_a_terminal() {
+    let stage = Stage::new();
+    stage.policy("ask = [\"Bash(touch:*)\"]\n");
+    let limit = Duration::from_secs(6);
+    let mission = Mission::open(config(&stage, &[("agent.turn_timeout", "6s")])).await.unwrap();
+    let id = submit(&mission, r#"script:[{"bash":"touch asked.txt"},{"say":"ok"}]"#).await;
+    let approval = asked(&mission).await;
+    // It is the passing of real time that must do no harm.
+    tokio::time::sleep(limit + Duration::from_secs(1)).await;
+    mission.settle(approval.id, true, "a person", None).await.unwrap();
+    let task = wait(&mission, id).await;
+    assert_eq!(task.status, TaskStatus::Done, "{task:?}");
+    let reason = run_failed(&mission, r#"script:[{"think_ms":60000}]"#).await;
+    assert!(reason.contains("took longer than 6 s"), "{reason}");
+    mission.shutdown("over").await.unwrap();
 }
 
 /// The screen shows something that no rule knows, and stays so: a person is told, and then the turn ends.

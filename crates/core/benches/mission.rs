@@ -31,7 +31,18 @@ hooks = "claude"
 
 [headless]
 program = "/bin/sh"
-args = ["-c", 'cat >/dev/null; echo "{\"type\":\"result\",\"is_error\":false,\"text\":\"done\"}"']
+args = ["-c", 'cat >/dev/null; echo "{\"type\":\"result\",\"is_error\":false,\"text\":\"done\"}"', "{settings}"]
+
+# It calls no tool, but an agent's data file has to say how calls would be told.
+[[headless.event]]
+when = { "/type" = "call" }
+emit = "tool_call"
+fields = { id = "/id", tool = "/tool", input = "/input" }
+
+[[headless.event]]
+when = { "/type" = "returned" }
+emit = "tool_result"
+fields = { id = "/id", is_error = "/is_error", content = "/content" }
 
 [[headless.event]]
 when = { "/type" = "result" }

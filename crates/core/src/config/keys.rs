@@ -65,7 +65,12 @@ pub const KEYS: &[Key] = &[
         Some("\".missiond/shared\""),
         "A directory that all agents of the project may read and write, told to them as MISSIOND_SHARED_DIRECTORY.",
     ),
-    key("agent.turn_timeout", Kind::Duration(366), Some("\"30m\""), "How long one turn may take."),
+    key(
+        "agent.turn_timeout",
+        Kind::Duration(366),
+        Some("\"30m\""),
+        "How long one turn may take; the time in which a person is asked does not count.",
+    ),
     key(
         "core.auto_cleanup_days",
         Kind::Integer(0, 3650),

@@ -57,6 +57,7 @@
 #![forbid(unsafe_code)]
 
 mod call;
+mod check;
 mod error;
 pub mod hook;
 mod judge;
@@ -70,10 +71,11 @@ mod tool;
 mod verdict;
 
 pub use call::{Surroundings, ToolCall};
+pub use check::{Checked, MAX_LINE_BYTES, check_line};
 pub use error::{Error, ErrorKind};
 pub use path::{Access, Disk, Links, MAX_PATH_BYTES, NoLinks, PathError, Place, Protection, place_of};
 pub use policy::{Policies, Policy, PolicyHandle};
 pub use preset::{Lift, Preset, PresetRow, presets_markdown};
 pub use rule::{Layer, MAX_POLICY_BYTES, MAX_RULES, Rule};
 pub use shell::MAX_COMMAND_BYTES;
-pub use verdict::{Decision, Risk, RuleId, Verdict};
+pub use verdict::{Decision, Explanation, Risk, RuleId, Verdict};

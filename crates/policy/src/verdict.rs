@@ -111,6 +111,21 @@ pub struct Verdict {
     pub part: Option<String>,
 }
 
+/// A verdict, and what it was made from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Explanation {
+    /// The verdict.
+    #[serde(flatten)]
+    pub verdict: Verdict,
+    /// The commands that the call might run, each as one line with control characters escaped: those that it names, and
+    /// those found in what it wraps, quotes or feeds to a shell, as far as that can be told. At most 200.
+    pub commands: Vec<String>,
+    /// What was weighed, by the ids of the rows of [`Preset::table`](crate::Preset::table), in the order in which it was
+    /// found. Not all of it need happen.
+    pub effects: Vec<&'static str>,
+}
+
 impl Verdict {
     /// A verdict that rests on no rule.
     #[must_use]

@@ -13,6 +13,7 @@ mod disk;
 mod doctor;
 mod hook;
 mod output;
+mod policy;
 mod reference;
 mod run;
 mod support;

@@ -1,7 +1,7 @@
 //! The gate judged by missiond-policy.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -82,13 +82,24 @@ impl PolicyGate {
         Self { policies: Arc::new(policies), home, open, protected }
     }
 
-    /// Judges without a runtime. Blocks while it looks at the file system.
-    pub fn judge_blocking(&self, call: &ToolCall, seat: &Seat) -> Verdict {
-        let mut surroundings = Surroundings::new(&seat.workspace, &seat.project);
+    /// The policies in force.
+    pub fn policies(&self) -> &Policies {
+        &self.policies
+    }
+
+    /// What is known of this machine and project, for an agent that works there.
+    pub fn surroundings(&self, workspace: &Path, project: &Path) -> Surroundings {
+        let mut surroundings = Surroundings::new(workspace, project);
         surroundings.home.clone_from(&self.home);
         surroundings.temp_dirs.clone_from(&self.open);
         surroundings.protected.clone_from(&self.protected);
         surroundings.own_pids = vec![std::process::id()];
+        surroundings
+    }
+
+    /// Judges without a runtime. Blocks while it looks at the file system.
+    pub fn judge_blocking(&self, call: &ToolCall, seat: &Seat) -> Verdict {
+        let mut surroundings = self.surroundings(&seat.workspace, &seat.project);
         surroundings.can_ask = seat.can_ask;
         let mut judged =
             missiond_policy::ToolCall::new(call.tool.clone(), call.input.clone(), call.cwd.clone());

@@ -11,7 +11,10 @@ mod shell;
 mod web;
 mod wildcards;
 
-use std::path::{Path, PathBuf};
+use std::{
+    cell::RefCell,
+    path::{Path, PathBuf},
+};
 
 use wildcards::Listed;
 
@@ -23,7 +26,7 @@ use crate::{
     rule::{Rule, Subject},
     text::quoted,
     tool::{Kind, Tool},
-    verdict::{Decision, Risk, RuleId, Verdict},
+    verdict::{Decision, Explanation, Risk, RuleId, Verdict},
 };
 
 impl Policies {
@@ -38,11 +41,40 @@ impl Policies {
     /// Judges a call over any file system; a pure function of its arguments and of what `links` says.
     #[must_use]
     pub fn judge_with(&self, call: &ToolCall, surroundings: &Surroundings, links: &dyn Links) -> Verdict {
+        self.judged(call, surroundings, links, None)
+    }
+
+    /// Judges as [`Policies::judge`] does, and says what the verdict was made from.
+    #[must_use]
+    pub fn explain(&self, call: &ToolCall, surroundings: &Surroundings) -> Explanation {
+        self.explain_with(call, surroundings, &Disk)
+    }
+
+    /// Explains over any file system; a pure function of its arguments and of what `links` says.
+    #[must_use]
+    pub fn explain_with(
+        &self,
+        call: &ToolCall,
+        surroundings: &Surroundings,
+        links: &dyn Links,
+    ) -> Explanation {
+        let seen = RefCell::new(Seen::default());
+        let verdict = self.judged(call, surroundings, links, Some(&seen));
+        let Seen { commands, effects } = seen.into_inner();
+        Explanation { verdict, commands, effects }
+    }
+
+    fn judged(
+        &self,
+        call: &ToolCall,
+        surroundings: &Surroundings,
+        links: &dyn Links,
+        seen: Option<&RefCell<Seen>>,
+    ) -> Verdict {
         let verdict = match Roots::new(surroundings, links) {
             Ok(roots) => {
-                let tool = Tool::named(&call.tool);
-                Judge { policies: self, call, surroundings, roots, links, tool, listed: Listed::default() }
-                    .judge()
+                let (tool, listed) = (Tool::named(&call.tool), Listed::default());
+                Judge { policies: self, call, surroundings, roots, links, tool, listed, seen }.judge()
             }
             Err(error) => {
                 let reason = format!("the directories this agent works in can't be judged: {error}");
@@ -50,6 +82,30 @@ impl Policies {
             }
         };
         if surroundings.can_ask { verdict } else { verdict.when_nobody_can_answer() }
+    }
+}
+
+/// The most commands and effects that an explanation names.
+const MAX_SEEN: usize = 200;
+
+/// What a judge finds on its way.
+#[derive(Default)]
+struct Seen {
+    commands: Vec<String>,
+    effects: Vec<&'static str>,
+}
+
+impl Seen {
+    fn command(&mut self, shown: String) {
+        if self.commands.len() < MAX_SEEN && !self.commands.contains(&shown) {
+            self.commands.push(shown);
+        }
+    }
+
+    fn effect(&mut self, row: &'static str) {
+        if self.effects.len() < MAX_SEEN && !self.effects.contains(&row) {
+            self.effects.push(row);
+        }
     }
 }
 
@@ -62,6 +118,8 @@ struct Judge<'a> {
     tool: Tool,
     /// What was looked up in directories for this call.
     listed: Listed,
+    /// What is found on the way, where somebody wants to know.
+    seen: Option<&'a RefCell<Seen>>,
 }
 
 /// A rule that speaks of what is judged, and whether it names just that.
@@ -123,6 +181,9 @@ impl<'a> Judge<'a> {
     /// Weighs a rule against the preset's row.
     fn settle(&self, act: Act, hit: Option<Hit<'_>>, detail: &str) -> Verdict {
         let row = act.row();
+        if let Some(seen) = self.seen {
+            seen.borrow_mut().effect(row.id);
+        }
         let preset = self.policies.preset;
         let mut decision = preset.decides(row);
         if row.lift == Lift::Default {

@@ -58,6 +58,9 @@ impl Judge<'_> {
                 None => next,
             });
         };
+        if let Some(seen) = self.seen {
+            candidates.iter().for_each(|candidate| seen.borrow_mut().command(candidate.command.shown()));
+        }
         for candidate in &candidates {
             let here = directories.get(candidate.top).and_then(Option::as_deref).unwrap_or_default();
             for next in self.restrictions(&candidate.command, here, whole) {

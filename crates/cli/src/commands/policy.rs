@@ -1,0 +1,131 @@
+//! `policy`: ask the policy without an agent.
+
+use std::io::{BufRead as _, Read as _};
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+use missiond_core::Error;
+use missiond_core::access::Access;
+use missiond_core::adapters::PolicyGate;
+use missiond_core::project::policy_at;
+use missiond_core::text::escape_line;
+use missiond_policy::{Checked, Decision, Disk, MAX_LINE_BYTES, Policies, Preset, check_line};
+
+use crate::cli::Format;
+use crate::context::Context;
+use crate::exit::{Exit, UsageError};
+use crate::output::{FAINT, GREEN, RED, YELLOW, count, cut, line, remark, to_json};
+
+/// Ask the policy
+#[derive(Debug, Subcommand)]
+pub(crate) enum Policy {
+    Check(Check),
+    /// Print the table that defines the presets, as Markdown
+    Presets,
+}
+
+/// Judge tool calls, one JSON object a line on standard input
+///
+/// A line is `{"id", "tool_name", "tool_input", "cwd"}`, with a `tool_name` such as Bash or Write; the directories need not
+/// exist. For each there is a line with the verdict: the decision, the rule it rests on, the reason and the risk, the commands
+/// that were found in the call and the effects that were weighed. A line that is no call is denied, and says why; the others go
+/// on. Without a preset the policy of the project is asked.
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// Ask this preset alone, without any project: read-only, strict, standard or permissive.
+    #[arg(long, value_name = "PRESET")]
+    preset: Option<String>,
+    /// The directory that the agent works in; if it is left out, the one that each call is made in.
+    #[arg(long, value_name = "DIR")]
+    workspace: Option<PathBuf>,
+}
+
+impl Policy {
+    pub(crate) fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        match self {
+            Self::Check(check) => check.run(context),
+            Self::Presets => {
+                line(missiond_policy::presets_markdown().trim_end())?;
+                Ok(Exit::OK)
+            }
+        }
+    }
+}
+
+impl Check {
+    fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        let gate = self.gate(context)?;
+        let workspace = self.workspace.as_ref().map(|workspace| context.directory.join(workspace));
+        let place = workspace.as_ref().unwrap_or(&context.directory);
+        let mut surroundings = gate.surroundings(place, place);
+        // What would be asked is the answer here.
+        surroundings.can_ask = true;
+        let format = context.stream_format();
+        let mut stdin = std::io::stdin().lock();
+        let (mut number, mut wrong) = (0_u64, 0_u64);
+        let mut text = Vec::new();
+        loop {
+            text.clear();
+            let most = MAX_LINE_BYTES as u64 + 2;
+            let read = (&mut stdin).take(most).read_until(b'\n', &mut text);
+            if read.context("standard input cannot be read")? == 0 {
+                break;
+            }
+            number += 1;
+            if !text.ends_with(b"\n") && text.len() as u64 == most {
+                // The rest of a line that is too long for this is no line of its own.
+                stdin.skip_until(b'\n').context("standard input cannot be read")?;
+            }
+            let call = text.trim_ascii();
+            if call.is_empty() {
+                continue;
+            }
+            let checked = check_line(gate.policies(), call, workspace.as_deref(), &surroundings, &Disk);
+            if let Some(error) = &checked.error {
+                wrong += 1;
+                remark(format!("{YELLOW}line {number} is no tool call{YELLOW:#}: {}", escape_line(error)));
+            }
+            print(format, &checked)?;
+        }
+        if wrong > 0 {
+            remark(format!("{} no tool calls, and denied", count(wrong, "line")));
+        }
+        Ok(Exit::OK)
+    }
+
+    fn gate(&self, context: &Context) -> anyhow::Result<PolicyGate> {
+        let Some(name) = &self.preset else {
+            Access::refuse_inside_slot()?;
+            return Ok(policy_at(&context.directory, &context.options)?.1);
+        };
+        let preset = Preset::ALL.into_iter().find(|preset| preset.as_str() == name).ok_or_else(|| {
+            let known = Preset::ALL.map(Preset::as_str).join(", ");
+            UsageError(format!("there is no preset `{}`; the presets are {known}", escape_line(name)))
+        })?;
+        let policies = Policies::new([missiond_policy::Policy::preset(preset)]);
+        let policies = policies.map_err(|error| Error::Policy(error.to_string()))?;
+        Ok(PolicyGate::new(policies, Vec::new()))
+    }
+}
+
+fn print(format: Format, checked: &Checked) -> anyhow::Result<()> {
+    if format != Format::Table {
+        return line(to_json(checked, false)?);
+    }
+    let verdict = &checked.explanation.verdict;
+    let style = match verdict.decision {
+        Decision::Allow => GREEN,
+        Decision::Ask => YELLOW,
+        Decision::Deny => RED,
+    };
+    let decision = verdict.decision.as_str();
+    let id = checked.id.as_deref().map(|id| format!("{}  ", escape_line(&cut(id, 40)))).unwrap_or_default();
+    let rule = verdict.rule.as_ref().map(|rule| rule.as_str()).unwrap_or_default();
+    line(format!(
+        "{style}{decision:<5}{style:#}  {id}{}  {FAINT}{} risk, {}{FAINT:#}",
+        escape_line(&verdict.reason),
+        verdict.risk,
+        escape_line(rule)
+    ))
+}

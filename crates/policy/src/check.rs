@@ -1,0 +1,80 @@
+//! Calls as lines of JSON, judged one by one.
+
+use std::path::Path;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{
+    call::{Surroundings, ToolCall},
+    path::Links,
+    policy::Policies,
+    text::shown,
+    verdict::{Decision, Explanation, Risk, Verdict},
+};
+
+/// The longest line that is judged, in bytes.
+pub const MAX_LINE_BYTES: usize = 10 << 20;
+
+/// The verdict on one line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Checked {
+    /// The id of the call, as it stood in the line.
+    pub id: Option<String>,
+    /// The verdict; a deny for a line that holds no call.
+    #[serde(flatten)]
+    pub explanation: Explanation,
+    /// What is wrong with the line, if it holds no call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// Judges a line that holds a call: `{"id", "tool_name", "tool_input", "cwd"}`, where a `cwd` that is left out is the
+/// workspace. Where no workspace is given it is the call's own directory. None of the directories need exist.
+///
+/// Never fails: a line that is no call is denied, and [`Checked::error`] says what is wrong with it.
+#[must_use]
+pub fn check_line(
+    policies: &Policies,
+    line: &[u8],
+    workspace: Option<&Path>,
+    surroundings: &Surroundings,
+    links: &dyn Links,
+) -> Checked {
+    match call(line, workspace) {
+        Ok(call) => {
+            let mut surroundings = surroundings.clone();
+            let place = workspace.unwrap_or(&call.cwd).to_owned();
+            surroundings.project_root.clone_from(&place);
+            surroundings.workspace = place;
+            let explanation = policies.explain_with(&call, &surroundings, links);
+            Checked { id: call.id, explanation, error: None }
+        }
+        Err(problem) => {
+            let reason = format!("this is no tool call: {}", shown(&problem));
+            let verdict = Verdict::new(Decision::Deny, Risk::High, reason);
+            let explanation = Explanation { verdict, commands: Vec::new(), effects: Vec::new() };
+            Checked { id: None, explanation, error: Some(shown(&problem)) }
+        }
+    }
+}
+
+fn call(line: &[u8], workspace: Option<&Path>) -> Result<ToolCall, String> {
+    if line.len() > MAX_LINE_BYTES {
+        return Err(format!("the line has more than {MAX_LINE_BYTES} bytes"));
+    }
+    let mut value: Value = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+    let fields = value.as_object_mut().ok_or("it isn't a JSON object")?;
+    if let (None, Some(workspace)) = (fields.get("cwd"), workspace) {
+        let workspace = workspace.to_str().ok_or("the workspace's path isn't UTF-8, so name a `cwd`")?;
+        fields.insert("cwd".to_owned(), workspace.into());
+    }
+    // An id may be a number too.
+    if let Some(id) = fields.get_mut("id")
+        && id.is_number()
+    {
+        *id = id.to_string().into();
+    }
+    serde_json::from_value(value).map_err(|error| error.to_string())
+}

@@ -146,7 +146,13 @@ fn has_open_metacharacter(text: &str) -> bool {
     while let Some(c) = chars.next() {
         match (quote, c) {
             (Some(open), c) if c == open => quote = None,
-            (Some('"'), '$' | '`' | '\\') => return true,
+            (Some('"'), '$' | '`') => return true,
+            // Between double quotes it stands for itself, but before these.
+            (Some('"'), '\\') => {
+                if chars.peek().is_none_or(|next| ['$', '`', '"', '\\', '\n'].contains(next)) {
+                    return true;
+                }
+            }
             (Some(_), _) => {}
             (None, '\'' | '"') => quote = Some(c),
             (None, '&') if chars.peek() == Some(&'&') => {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use missiond_testkit::{
+    claude::HeadlessRun,
     model::{Step, Turn},
     processes::{assert_none_left, wait_until, with_environment},
 };
@@ -28,14 +29,15 @@ fn the_longest_timeout_of_a_hook() {
     }
 }
 
-/// On SIGINT the run ends by itself, takes the tool's whole tree along and still writes a result line. On SIGTERM
-/// and SIGHUP it is gone at once with 128 + n, writes no result, and leaves the tool's processes behind.
+/// On SIGINT the run ends by itself and takes the tool's whole tree along. Mostly it writes a result line and its exit status
+/// is 1; now and then it is over before that, with 0 and no result, so nobody may rely on either. On SIGTERM and SIGHUP it is
+/// gone at once with 128 + n, writes no result, and leaves the tool's processes behind.
 #[test]
 fn signals_while_a_tool_runs() {
-    for (signal, code, clean) in
-        [(Signal::INT, 1, true), (Signal::TERM, 143, false), (Signal::HUP, 129, false)]
+    for (signal, codes, clean) in
+        [(Signal::INT, &[0, 1][..], true), (Signal::TERM, &[143], false), (Signal::HUP, &[129], false)]
     {
-        let mark = format!("tool-{code}");
+        let mark = format!("tool-{}", codes[0]);
         let turns = [bash("touch begun; setsid sleep 300 & sleep 301"), Turn::text("done")];
         live(turns, |live| {
             let settings = live.hook_settings(&answer("allow", ""), None);
@@ -50,9 +52,13 @@ fn signals_while_a_tool_runs() {
             let sleeping = wait_until(SOON, "both sleeps run", sleeping)?;
             run.signal(signal)?;
             let run = run.wait(DEADLINE)?;
-            assert_eq!(run.status.code(), Some(code), "{signal:?}");
+            assert!(
+                run.status.code().is_some_and(|code| codes.contains(&code)),
+                "{signal:?}: {}",
+                run.status
+            );
             if clean {
-                assert_eq!(run.result()?["terminal_reason"], "aborted_tools");
+                assert_aborted(&run);
                 assert_none_left(MARK, &mark, SOON)?;
             } else {
                 assert!(run.result().is_err());
@@ -69,21 +75,35 @@ fn signals_while_a_tool_runs() {
     }
 }
 
+/// SIGINT in the middle of an answer is exit status 0, mostly with a result, which then is an error.
 #[test]
 fn signals_while_the_model_answers() {
-    // SIGINT in the middle of an answer is exit status 0 with an error result.
-    for (signal, code, reason) in [(Signal::INT, 0, Some("aborted_streaming")), (Signal::TERM, 143, None)] {
+    for (signal, code) in [(Signal::INT, 0), (Signal::TERM, 143)] {
         live([Turn::message([Step::text("one"), Step::gate("held")])], |live| {
-            let run = live.headless().spawn()?;
+            // What was sent may not have been read yet, and then nothing would be interrupted.
+            let run = live.headless().arg("--include-partial-messages").spawn()?;
             live.server.wait_at_gate("held", SOON)?;
+            run.wait_for_line(SOON, |line| {
+                line.pointer("/event/delta/text").is_some_and(|text| text == "one")
+            })?;
             run.signal(signal)?;
             let run = run.wait(DEADLINE)?;
             assert_eq!(run.status.code(), Some(code), "{signal:?}");
-            let result = run.result().ok();
-            assert_eq!(result.and_then(|result| result["terminal_reason"].as_str()), reason);
-            assert!(result.is_none_or(|result| result["is_error"] == true));
+            if signal == Signal::INT {
+                assert_aborted(&run);
+            } else {
+                assert!(run.result().is_err(), "{signal:?}");
+            }
             Ok(())
         });
+    }
+}
+
+/// If the run still wrote a result, it says that it was called off.
+fn assert_aborted(run: &HeadlessRun) {
+    if let Ok(result) = run.result() {
+        let reason = result["terminal_reason"].as_str().unwrap_or_default();
+        assert!(result["is_error"] == true && reason.starts_with("aborted_"), "{result}");
     }
 }
 

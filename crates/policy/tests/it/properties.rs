@@ -148,10 +148,10 @@ fn has_open_metacharacter(text: &str) -> bool {
             (Some(open), c) if c == open => quote = None,
             (Some('"'), '$' | '`') => return true,
             // Between double quotes it stands for itself, but before these.
-            (Some('"'), '\\') => {
-                if chars.peek().is_none_or(|next| ['$', '`', '"', '\\', '\n'].contains(next)) {
-                    return true;
-                }
+            (Some('"'), '\\')
+                if chars.peek().is_none_or(|next| ['$', '`', '"', '\\', '\n'].contains(next)) =>
+            {
+                return true;
             }
             (Some(_), _) => {}
             (None, '\'' | '"') => quote = Some(c),

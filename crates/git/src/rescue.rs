@@ -299,6 +299,7 @@ impl<'a> Detour<'a> {
         // Fails with unresolved conflicts; there is nothing in such an index that the files don't have.
         let staged = self.git("write-tree").output()?;
         let staged = (staged.code == 0).then(|| String::from_utf8_lossy(&staged.stdout).trim().to_owned());
+        self.read_staged_files_anew(head)?;
         stage_everything(|subcommand| self.git(subcommand), self.tree, &[])?;
         self.refuse_other_repositories(name, head)?;
         let files = self.git("write-tree").text()?;
@@ -324,6 +325,28 @@ impl<'a> Detour<'a> {
 
     fn commit_tree(&self, tree: &str, parents: &[&str], message: &str) -> Result<ObjectId> {
         self.repo.commit_tree(self.git("commit-tree"), tree, parents, message)
+    }
+
+    /// Has git read the files again that are staged. What it holds of one that wasn't touched since may have other line
+    /// ends than the file itself, which is to come back byte for byte.
+    fn read_staged_files_anew(&self, head: Option<&ObjectId>) -> Result<()> {
+        let Some(head) = head else { return Ok(()) };
+        let call = self.git("diff-index").args(["--cached", "-z", "--name-only", "--diff-filter=AMT"]);
+        let listed = call.args([head.as_str(), "--"]).bytes()?;
+        let is_file = |path: &&[u8]| {
+            fs::symlink_metadata(self.tree.join(to_path(path))).is_ok_and(|meta| meta.is_file())
+        };
+        let mut paths = Vec::new();
+        for path in records(&listed).filter(is_file) {
+            paths.extend_from_slice(path);
+            paths.push(0);
+        }
+        if !paths.is_empty() {
+            for how in ["--force-remove", "--add"] {
+                self.git("update-index").args([how, "-z", "--stdin"]).input(paths.clone()).bytes()?;
+            }
+        }
+        Ok(())
     }
 
     /// Lifts the marks that make git overlook a changed file: "assume unchanged", and "skip worktree" where there

@@ -101,6 +101,29 @@ fn g2_a_change_of_the_same_size_and_time_as_the_index_is_kept() {
     assert_eq!(scene.git(&["show", &format!("{}:plain", kept.reference)]), "PLAIN");
 }
 
+/// Git doesn't read a file again that it knows not to have changed, and what it holds of it has other line ends.
+#[test]
+fn g2_a_staged_file_comes_back_with_its_own_line_ends() {
+    let scene = scene();
+    let repo = scene.open();
+    scene.git(&["config", "core.autocrlf", "true"]);
+    let workspace = create(&repo, "one");
+    git(&workspace.path, &["mv", "renamed", "renamed-away"]);
+    write(&workspace.path.join("added"), "a\r\nb\r\n");
+    git(&workspace.path, &["add", "added"]);
+    let before = snapshot(&workspace.path);
+    // As if all of it had been done a while ago.
+    let past = std::time::SystemTime::now() - std::time::Duration::from_secs(60);
+    for name in ["renamed-away", "added"] {
+        let file = fs::File::options().write(true).open(workspace.path.join(name)).unwrap();
+        file.set_modified(past).unwrap();
+    }
+    git(&workspace.path, &["update-index", "--refresh"]);
+    let kept = remove(&repo, "one").work.unwrap();
+    let back = restore(&repo, &kept, "back");
+    assert_eq!(snapshot(&back.path), before);
+}
+
 #[test]
 fn a_clean_workspace_leaves_no_rescue() {
     let scene = scene();

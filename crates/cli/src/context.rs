@@ -34,7 +34,9 @@ impl Context {
         let mut options = ProjectOptions::of_person();
         options.overrides = global.overrides().to_vec();
         // A mission that runs has read its configuration, so that nobody else would look at them.
-        Config::load(&Sources { overrides: options.overrides.clone(), ..Sources::default() })?;
+        if !options.overrides.is_empty() {
+            Config::load(&Sources { overrides: options.overrides.clone(), ..Sources::default() })?;
+        }
         Ok(Self { format: global.format(), directory, options, any_json: global.any_json() })
     }
 

@@ -74,10 +74,14 @@ impl Access {
     /// Reads only.
     pub async fn open(project: &Project) -> Result<Self, AccessError> {
         Self::refuse_inside_slot()?;
-        let offline = Offline::new(project);
-        if let Some(client) = Self::owner(&project.paths).await? {
-            return Ok(Self { way: Way::Owner(client), offline });
+        match Self::owner(&project.paths).await? {
+            Some(client) => Ok(Self { way: Way::Owner(client), offline: Offline::new(project) }),
+            None => Self::without_owner(project).await,
         }
+    }
+
+    async fn without_owner(project: &Project) -> Result<Self, AccessError> {
+        let offline = Offline::new(project);
         let database = project.paths.database();
         if !database.exists() {
             return Ok(Self { way: Way::Nothing, offline });
@@ -106,7 +110,7 @@ impl Access {
         if let Some(client) = Self::owner(&paths).await? {
             return Ok(Self { way: Way::Owner(client), offline: Offline::unread(paths) });
         }
-        Self::open(&Project::discover(from, options)?).await
+        Self::without_owner(&Project::discover(from, options)?).await
     }
 
     /// Where the project's files lie.

@@ -19,7 +19,7 @@ use crate::control::{GateRequest, GateResponse, gate, inside_slot};
 use crate::error::chain;
 use crate::model::{ToolCall, Verdict};
 use crate::ports::Seat;
-use crate::project::{ProjectOptions, policy_at, root_of};
+use crate::project::{ProjectOptions, policy_at, root_of, workspace_of};
 
 /// How long the answer to a report is waited for: nobody needs it, and an agent must not wait for us.
 const REPORT_PATIENCE: Duration = Duration::from_secs(2);
@@ -217,9 +217,4 @@ fn judge(event: &HookEvent, named: Option<&Path>) -> Result<Outcome, String> {
     );
     let call = ToolCall::new(call.id.unwrap_or_default(), call.tool, call.input, call.cwd);
     Ok(Outcome::Verdict(to_policy(&gate.judge_blocking(&call, &seat))))
-}
-
-/// The worktree that a directory lies in: the nearest one above it with a `.git`.
-fn workspace_of(directory: &Path, root: &Path) -> PathBuf {
-    directory.ancestors().find(|above| above.join(".git").exists()).unwrap_or(root).to_owned()
 }

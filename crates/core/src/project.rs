@@ -132,6 +132,11 @@ pub fn root_of(from: &Path) -> Result<PathBuf, Error> {
     }
 }
 
+/// The worktree that a directory lies in: the nearest one above it with a `.git`.
+pub fn workspace_of(directory: &Path, root: &Path) -> PathBuf {
+    directory.ancestors().find(|above| above.join(".git").exists()).unwrap_or(root).to_owned()
+}
+
 fn read(root: &Path, options: &ProjectOptions) -> Result<(ProjectPaths, Config, Settings), Error> {
     let paths = ProjectPaths::new(root)?;
     let environment = environment()?;

@@ -30,25 +30,21 @@ pub struct Checked {
     pub error: Option<String>,
 }
 
-/// Judges a line that holds a call: `{"id", "tool_name", "tool_input", "cwd"}`, where a `cwd` that is left out is the
-/// workspace. Where no workspace is given it is the call's own directory. None of the directories need exist.
+/// Judges a line that holds a call: `{"id", "tool_name", "tool_input", "cwd"}`, where a `cwd` that is left out is the one
+/// given here. `surroundings` says where a call in that directory happens; none of the directories need exist.
 ///
 /// Never fails: a line that is no call is denied, and [`Checked::error`] says what is wrong with it.
 #[must_use]
 pub fn check_line(
     policies: &Policies,
     line: &[u8],
-    workspace: Option<&Path>,
-    surroundings: &Surroundings,
+    cwd: Option<&Path>,
+    surroundings: impl FnOnce(&Path) -> Surroundings,
     links: &dyn Links,
 ) -> Checked {
-    match call(line, workspace) {
+    match call(line, cwd) {
         Ok(call) => {
-            let mut surroundings = surroundings.clone();
-            let place = workspace.unwrap_or(&call.cwd).to_owned();
-            surroundings.project_root.clone_from(&place);
-            surroundings.workspace = place;
-            let explanation = policies.explain_with(&call, &surroundings, links);
+            let explanation = policies.explain_with(&call, &surroundings(&call.cwd), links);
             Checked { id: call.id, explanation, error: None }
         }
         Err(problem) => {
@@ -60,15 +56,15 @@ pub fn check_line(
     }
 }
 
-fn call(line: &[u8], workspace: Option<&Path>) -> Result<ToolCall, String> {
+fn call(line: &[u8], cwd: Option<&Path>) -> Result<ToolCall, String> {
     if line.len() > MAX_LINE_BYTES {
         return Err(format!("the line has more than {MAX_LINE_BYTES} bytes"));
     }
     let mut value: Value = serde_json::from_slice(line).map_err(|error| error.to_string())?;
     let fields = value.as_object_mut().ok_or("it isn't a JSON object")?;
-    if let (None, Some(workspace)) = (fields.get("cwd"), workspace) {
-        let workspace = workspace.to_str().ok_or("the workspace's path isn't UTF-8, so name a `cwd`")?;
-        fields.insert("cwd".to_owned(), workspace.into());
+    if let (None, Some(cwd)) = (fields.get("cwd"), cwd) {
+        let cwd = cwd.to_str().ok_or("the workspace's path isn't UTF-8, so name a `cwd`")?;
+        fields.insert("cwd".to_owned(), cwd.into());
     }
     // An id may be a number too.
     if let Some(id) = fields.get_mut("id")

@@ -25,6 +25,12 @@ impl Preset {
     /// All presets, strictest first.
     pub const ALL: [Self; 4] = [Self::ReadOnly, Self::Strict, Self::Standard, Self::Permissive];
 
+    /// The preset of this name in policies.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|preset| preset.as_str() == name)
+    }
+
     /// The preset's name in policies.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -1,14 +1,14 @@
 //! `policy`: ask the policy without an agent.
 
 use std::io::{BufRead as _, Read as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use missiond_core::Error;
 use missiond_core::access::Access;
 use missiond_core::adapters::PolicyGate;
-use missiond_core::project::policy_at;
+use missiond_core::project::{policy_at, workspace_of};
 use missiond_core::text::escape_line;
 use missiond_policy::{Checked, Decision, Disk, MAX_LINE_BYTES, Policies, Preset, check_line};
 
@@ -55,12 +55,20 @@ impl Policy {
 
 impl Check {
     fn run(self, context: &Context) -> anyhow::Result<Exit> {
-        let gate = self.gate(context)?;
-        let workspace = self.workspace.as_ref().map(|workspace| context.directory.join(workspace));
-        let place = workspace.as_ref().unwrap_or(&context.directory);
-        let mut surroundings = gate.surroundings(place, place);
-        // What would be asked is the answer here.
-        surroundings.can_ask = true;
+        let (root, gate) = self.gate(context)?;
+        let named = self.workspace.as_ref().map(|workspace| context.directory.join(workspace));
+        let place = |cwd: &Path| {
+            let workspace = match (&named, &root) {
+                (Some(named), _) => named.clone(),
+                // As the hook has it.
+                (None, Some(root)) => workspace_of(cwd, root),
+                (None, None) => cwd.to_owned(),
+            };
+            let mut surroundings = gate.surroundings(&workspace, root.as_ref().unwrap_or(&workspace));
+            // What would be asked is the answer here.
+            surroundings.can_ask = true;
+            surroundings
+        };
         let format = context.stream_format();
         let mut stdin = std::io::stdin().lock();
         let (mut number, mut wrong) = (0_u64, 0_u64);
@@ -81,7 +89,7 @@ impl Check {
             if call.is_empty() {
                 continue;
             }
-            let checked = check_line(gate.policies(), call, workspace.as_deref(), &surroundings, &Disk);
+            let checked = check_line(gate.policies(), call, named.as_deref(), place, &Disk);
             if let Some(error) = &checked.error {
                 wrong += 1;
                 remark(format!("{YELLOW}line {number} is no tool call{YELLOW:#}: {}", escape_line(error)));
@@ -94,18 +102,20 @@ impl Check {
         Ok(Exit::OK)
     }
 
-    fn gate(&self, context: &Context) -> anyhow::Result<PolicyGate> {
+    /// The gate, and the root of the project if it is a project's.
+    fn gate(&self, context: &Context) -> anyhow::Result<(Option<PathBuf>, PolicyGate)> {
         let Some(name) = &self.preset else {
             Access::refuse_inside_slot()?;
-            return Ok(policy_at(&context.directory, &context.options)?.1);
+            let (root, gate) = policy_at(&context.directory, &context.options)?;
+            return Ok((Some(root), gate));
         };
-        let preset = Preset::ALL.into_iter().find(|preset| preset.as_str() == name).ok_or_else(|| {
+        let preset = Preset::named(name).ok_or_else(|| {
             let known = Preset::ALL.map(Preset::as_str).join(", ");
             UsageError(format!("there is no preset `{}`; the presets are {known}", escape_line(name)))
         })?;
         let policies = Policies::new([missiond_policy::Policy::preset(preset)]);
         let policies = policies.map_err(|error| Error::Policy(error.to_string()))?;
-        Ok(PolicyGate::new(policies, Vec::new()))
+        Ok((None, PolicyGate::new(policies, Vec::new())))
     }
 }
 

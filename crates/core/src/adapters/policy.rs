@@ -45,8 +45,7 @@ impl PolicyGate {
     /// When any of them cannot be used: a policy of which a part is left out is never in force.
     pub fn load(paths: &ProjectPaths, settings: &Settings, config: &Config) -> Result<Self, Error> {
         let unusable = |error: missiond_policy::Error| Error::Policy(chain(&error));
-        let preset = Preset::ALL.into_iter().find(|preset| preset.as_str() == settings.default_policy);
-        let preset = preset
+        let preset = Preset::named(&settings.default_policy)
             .ok_or_else(|| Error::Policy(format!("there is no preset `{}`", settings.default_policy)))?;
         let mut layers = vec![Policy::preset(preset)];
         let file = paths.state_dir().join("policy.toml");

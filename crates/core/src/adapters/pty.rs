@@ -64,7 +64,7 @@ impl Driver for PtyDriver {
                     driver: DriverKind::Pty,
                 });
             };
-            let env = agent_environment(&section.inherit_env, &section.env, &start.env);
+            let env = agent_environment(&section.inherit_env, &section.env, &start.env, start.profile.hooks);
             let screen = screen_profile(&section.screen)?;
             let conversation = match &start.conversation {
                 Some(conversation) => conversation.clone(),

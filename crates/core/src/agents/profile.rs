@@ -72,6 +72,14 @@ impl HookProtocol {
         }
     }
 
+    /// Environment variables that do the same; they are emptied.
+    pub(crate) fn switch_variables(self) -> &'static [&'static str] {
+        match self {
+            // Those of `--safe-mode` and `--bare`.
+            Self::Claude => &["CLAUDE_CODE_SAFE_MODE", "CLAUDE_CODE_SIMPLE"],
+        }
+    }
+
     /// Arguments by which settings come from elsewhere than our file.
     fn sources(self) -> &'static [&'static str] {
         match self {

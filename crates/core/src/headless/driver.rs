@@ -12,7 +12,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
-use crate::agents::HeadlessProfile;
+use crate::agents::{HeadlessProfile, HookProtocol};
 use crate::headless::answer::Answer;
 use crate::headless::decode::{Decoded, Decoder, TurnEnd};
 use crate::ids::ConversationId;
@@ -26,8 +26,6 @@ use crate::ports::{
 const STDERR_TAIL_BYTES: usize = 4096;
 /// How long an agent that has reported its result, or has closed its output, may take to end.
 const EXIT_GRACE: Duration = Duration::from_secs(10);
-/// Environment variables by which Claude Code runs without hooks: those of `--safe-mode` and `--bare`.
-const HOOK_SWITCHES: [&str; 2] = ["CLAUDE_CODE_SAFE_MODE", "CLAUDE_CODE_SIMPLE"];
 /// The most warnings of one turn.
 const MAX_LINE_WARNINGS: u32 = 20;
 
@@ -176,7 +174,8 @@ impl HeadlessAgent {
             _ => arg,
         });
         let mut spec = SpawnSpec::new(program_path(&section.program), &self.start.workspace).args(args);
-        spec.env = agent_environment(&section.inherit_env, &section.env, &self.start.env);
+        spec.env =
+            agent_environment(&section.inherit_env, &section.env, &self.start.env, self.start.profile.hooks);
         spec.stdin = Input::Piped;
         spec.stdout = Output::Piped;
         spec.stderr = Output::Piped;
@@ -190,6 +189,7 @@ pub(crate) fn agent_environment(
     inherit: &[String],
     set: &BTreeMap<String, String>,
     further: &[(String, OsString)],
+    hooks: Option<HookProtocol>,
 ) -> Environment {
     let mut env = Environment::inherit_basics();
     for name in inherit {
@@ -205,7 +205,7 @@ pub(crate) fn agent_environment(
         env.set(name, value);
     }
     // Last: no data file and no shell of the person's may switch hooks off.
-    for name in HOOK_SWITCHES {
+    for name in hooks.map_or(&[][..], HookProtocol::switch_variables) {
         env.set(name, "");
     }
     env

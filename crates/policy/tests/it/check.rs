@@ -59,7 +59,14 @@ fn an_explanation_is_bounded() {
 }
 
 fn check(line: &str, workspace: Option<&str>) -> Checked {
-    check_line(&policies(), line.as_bytes(), workspace.map(Path::new), &surroundings(), &NoLinks)
+    let workspace = workspace.map(Path::new);
+    let place = |cwd: &Path| {
+        let mut place = surroundings();
+        place.workspace = workspace.unwrap_or(cwd).to_owned();
+        place.project_root.clone_from(&place.workspace);
+        place
+    };
+    check_line(&policies(), line.as_bytes(), workspace, place, &NoLinks)
 }
 
 #[test]

@@ -55,6 +55,7 @@ enum ShownMerge {
     UpToDate { branch: String, into: String },
     Conflicts { branch: String, into: String, paths: Vec<String> },
     CheckoutDirty { branch: String, into: String, detail: String },
+    NoBranch { branch: String },
 }
 
 impl Diff {
@@ -111,6 +112,7 @@ impl Merge {
             MergeOutcome::CheckoutDirty { into, detail } => {
                 (ShownMerge::CheckoutDirty { branch, into, detail }, Exit::FAILURE)
             }
+            MergeOutcome::NoBranch => (ShownMerge::NoBranch { branch }, Exit::FAILURE),
             other => anyhow::bail!("the merge ended in a way that this program does not know: {other:?}"),
         };
         if context.format == Format::Table {
@@ -142,6 +144,12 @@ fn print(shown: &ShownMerge) -> anyhow::Result<()> {
                 escape_line(into)
             ));
             paths.iter().try_for_each(|path| line(escape_line(path)))
+        }
+        ShownMerge::NoBranch { .. } => {
+            remark(format!(
+                "{RED}not merged{RED:#}: no branch is checked out; check the one out that is to be merged into"
+            ));
+            Ok(())
         }
         ShownMerge::CheckoutDirty { detail, .. } => {
             remark(format!("{RED}not merged{RED:#}: {}", escape(detail)));

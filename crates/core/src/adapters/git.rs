@@ -182,13 +182,7 @@ fn merge(repository: &Repository, branch: String, message: String) -> missiond_g
     let head = repository.worktrees()?.into_iter().find(|worktree| worktree.path == repository.root());
     let into = match head.map(|worktree| worktree.head) {
         Some(Head::Branch(name)) => BranchName::new(name)?,
-        _ => {
-            return Ok(MergeOutcome::CheckoutDirty {
-                into: "HEAD".to_owned(),
-                detail: "no branch is checked out there; check the one out that is to be merged into"
-                    .to_owned(),
-            });
-        }
+        _ => return Ok(MergeOutcome::NoBranch),
     };
     let mut options = MergeOptions::default();
     options.message = Some(message);

@@ -189,6 +189,8 @@ pub enum MergeOutcome {
         /// What is in the way.
         detail: String,
     },
+    /// The project has no branch checked out that could be merged into; nothing was touched.
+    NoBranch,
 }
 
 /// A failed operation on workspaces.

@@ -96,10 +96,14 @@ impl Project {
         finished.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    /// Waits until a question is pending, and gives it back.
+    /// Waits until a question is pending, and gives it back. A command that was started a moment ago may not have made the
+    /// database yet, which `approvals` says.
     pub fn pending_approval(&self) -> Value {
         wait_until(COMMAND, "a pending approval", || {
-            self.json(&["approvals", "--format", "json"]).as_array().unwrap().first().cloned()
+            let listed = self.run(&["approvals", "--format", "json"]);
+            let nothing_yet = listed.code == 6 && listed.stderr.contains("there is no mission database");
+            assert!(listed.code == 0 || nothing_yet, "{listed}");
+            serde_json::from_str::<Value>(&listed.stdout).ok()?.as_array()?.first().cloned()
         })
         .unwrap()
     }

@@ -11,4 +11,5 @@ mod properties;
 mod rules;
 mod settings;
 mod support;
+mod tables;
 mod tools;

@@ -3,6 +3,8 @@
 
 mod check;
 mod commands;
+#[cfg(target_os = "linux")]
+mod differential;
 mod handle;
 mod hooks;
 mod paths;

@@ -12,10 +12,10 @@ use serde_json::json;
 
 use crate::support::{WORKSPACE, surroundings};
 
-const DANGEROUS: Table =
+pub const DANGEROUS: Table =
     Table { name: "dangerous.txt", text: include_str!("../fixtures/commands/dangerous.txt") };
-const BENIGN: Table = Table { name: "benign.txt", text: include_str!("../fixtures/commands/benign.txt") };
-const ASKED: Table = Table { name: "asked.txt", text: include_str!("../fixtures/commands/asked.txt") };
+pub const BENIGN: Table = Table { name: "benign.txt", text: include_str!("../fixtures/commands/benign.txt") };
+pub const ASKED: Table = Table { name: "asked.txt", text: include_str!("../fixtures/commands/asked.txt") };
 
 /// What stands in the directories of the workspace; its others are empty, and nothing else can be told.
 const LISTED: [(&str, &[&str]); 3] = [
@@ -111,19 +111,19 @@ fn every_preset_decides_as_the_tables_say() {
 
 /// A file of commands under headings.
 #[derive(Clone, Copy)]
-struct Table {
+pub struct Table {
     name: &'static str,
     text: &'static str,
 }
 
 /// A command and what its heading says.
 #[derive(Clone)]
-struct Row {
+pub struct Row {
     table: &'static str,
     line: usize,
     expected: [Expected; 4],
     rests_on: Vec<&'static str>,
-    command: String,
+    pub command: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,7 +137,7 @@ enum Expected {
 type Found = (Row, Preset, Verdict);
 
 impl Table {
-    fn rows(self) -> Vec<Row> {
+    pub fn rows(self) -> Vec<Row> {
         let mut heading = None;
         let mut rows = Vec::new();
         for (number, line) in (1..).zip(self.text.lines()) {

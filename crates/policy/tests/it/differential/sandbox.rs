@@ -48,6 +48,7 @@ for file in /commands/*; do
     cd / && /real/rm -rf /home/dev/work /tmp && /real/mkdir /tmp && /real/cp -a /work /home/dev && cd /home/dev/work/shop-7 || exit 1
     unshare --pid --fork --kill-child=KILL timeout -s KILL 5 bash -c "$(<"$file")" < /dev/null > /dev/null 2>&1
 done
+exit 0
 "#;
 
 /// Makes a root in memory from the one that is prepared, and starts the driver in it.

@@ -3,6 +3,8 @@
 
 mod check;
 mod commands;
+#[cfg(target_os = "linux")]
+mod differential;
 mod handle;
 mod hooks;
 mod paths;
@@ -11,4 +13,5 @@ mod properties;
 mod rules;
 mod settings;
 mod support;
+mod tables;
 mod tools;

@@ -1,0 +1,247 @@
+//! What really runs, held against what the analysis says might run.
+//!
+//! Real `bash` runs commands in a throw-away root in which every program does nothing, while `strace` notes what is
+//! executed. A program that ran and that the analysis didn't list is a failure, and so is an allowed command one of
+//! whose parts isn't allowed by itself. tree-sitter-bash is the second opinion on what can't be run.
+
+mod grammar;
+mod sandbox;
+mod tree_sitter;
+
+use std::{fmt::Write as _, path::PathBuf};
+
+use missiond_policy::{Decision, Explanation, Links, Policies, ToolCall};
+use serde_json::json;
+
+use self::{
+    grammar::{Composed, Grammar},
+    sandbox::{Ran, Sandbox},
+};
+use crate::{
+    support::{WORKSPACE, surroundings},
+    tables::{ASKED, BENIGN, DANGEROUS},
+};
+
+/// How many commands each test looks at, unless `MISSIOND_TEST_COMMANDS` says otherwise.
+const COMMANDS: u64 = 600;
+
+#[test]
+fn s7_differential_nothing_composed_runs_unseen() {
+    let (commands, drawn) = composed(1);
+    compare(&commands, &drawn);
+}
+
+#[test]
+fn s7_differential_nothing_in_the_tables_runs_unseen() {
+    let mut commands = tabled();
+    commands.retain(|command| is_harmless_without_programs(&command.text));
+    let (all, wanted) = (commands.len(), setting("MISSIOND_TEST_COMMANDS", COMMANDS));
+    assert!(all > 1500, "only {all} commands are left");
+    let step = all / usize::try_from(wanted).unwrap_or(usize::MAX).clamp(1, all);
+    let commands: Vec<_> = commands.into_iter().step_by(step).collect();
+    compare(&commands, &format!("{} of {all} commands of the tables", commands.len()));
+}
+
+#[test]
+fn s7_differential_another_parser_finds_no_other_commands() {
+    let (mut commands, drawn) = composed(10);
+    commands.extend(tabled());
+    let policies = Policies::default();
+    let (mut failures, mut seen, mut failed) = (String::new(), 0, 0);
+    for Composed { text, .. } in &commands {
+        let names = tree_sitter::names(text);
+        seen += names.len();
+        let Explanation { verdict, commands, .. } = explained(&policies, text, &missiond_policy::NoLinks);
+        let is_listed = |name: &String| commands.iter().any(|line| line.split(' ').next() == Some(name));
+        let missed: Vec<_> = names.iter().filter(|name| !is_listed(name)).collect();
+        if !missed.is_empty() {
+            failed += 1;
+            writeln!(
+                failures,
+                "{text:?}\n  judged: {verdict:?}\n  listed: {commands:?}\n  missed: {missed:?}"
+            )
+            .unwrap();
+        }
+    }
+    assert!(seen > commands.len(), "only {seen} commands were found in {} scripts", commands.len());
+    assert!(failures.is_empty(), "{drawn}, and the tables: {failed} scripts have more commands:\n{failures}");
+}
+
+/// Composed commands, and how they were drawn.
+fn composed(times: u64) -> (Vec<Composed>, String) {
+    let seed = setting("MISSIOND_TEST_SEED", 0x5eed);
+    let count = times * setting("MISSIOND_TEST_COMMANDS", COMMANDS);
+    let mut grammar = Grammar::new(seed);
+    let drawn =
+        format!("seed {seed}, {count} commands (MISSIOND_TEST_SEED and MISSIOND_TEST_COMMANDS change that)");
+    ((0..count).map(|_| grammar.command()).collect(), drawn)
+}
+
+fn tabled() -> Vec<Composed> {
+    let commands =
+        [BENIGN, ASKED, DANGEROUS].into_iter().flat_map(|table| table.rows()).map(|row| row.command);
+    commands.map(|text| Composed { hides: HIDING.iter().any(|part| text.contains(part)), text }).collect()
+}
+
+/// Parts of commands in the tables by which what runs is data, or hidden in text that isn't looked into: it is enough
+/// that they aren't allowed.
+const HIDING: &[&str] = &[
+    "@P}",
+    "PS4=",
+    "IFS=,; c",
+    "declare -n",
+    "base64 -d",
+    "mapfile -C",
+    "readarray -c",
+    "test -v 'a[",
+    "printf -v",
+    "let 'a[",
+    "[[ 'a[",
+    "x='a[",
+    "unset 'a[",
+    "| rev |",
+    "m | sh",
+    "eval $(",
+    "eval \"$(",
+    "command_not_found_handle",
+    "expand_aliases",
+    "sh \"$f\"",
+    "xargs sh -c",
+    "-I{} sh -c '{}'",
+    "xargs $CMD",
+    "read -r c",
+    "read c",
+    "<(echo",
+    "-exec sh {}",
+    "BASH_ENV",
+    "PROMPT_COMMAND",
+    "$(echo rm)",
+    "`echo rm`",
+    "$(printf",
+];
+
+/// Whether a command does no harm where every program is a stand-in: what is left are the shell itself, `find` and the
+/// kernel's own files.
+fn is_harmless_without_programs(command: &str) -> bool {
+    let harmful =
+        ["/proc", "/sys", "/dev/", "-delete", "| f", ":|:", "| bomb", "find /", "kill -9 -1", "kill 0"];
+    !harmful.iter().any(|part| command.contains(part))
+}
+
+/// Runs the commands, and fails with every one whose parts the analysis doesn't know.
+fn compare(commands: &[Composed], drawn: &str) {
+    let texts: Vec<_> = commands.iter().map(|command| command.text.as_str()).collect();
+    let sandbox = match Sandbox::new(&texts) {
+        Ok(sandbox) => sandbox,
+        Err(problem) => {
+            let told = format!("nothing was compared with bash: {problem}");
+            #[allow(clippy::print_stderr, reason = "who runs the tests is told what they didn't cover")]
+            {
+                eprintln!("{told}");
+            }
+            assert!(std::env::var_os("CI").is_none(), "{told}");
+            return;
+        }
+    };
+    let policies = Policies::default();
+    let before: Vec<_> =
+        commands.iter().map(|command| explained(&policies, &command.text, &sandbox)).collect();
+    let ran = sandbox.run().unwrap();
+    let mut failures = String::new();
+    let (mut failed, mut programs) = (0, 0);
+    for ((command, explanation), ran) in commands.iter().zip(&before).zip(&ran) {
+        programs += ran.len();
+        let problems: Vec<_> =
+            ran.iter().filter_map(|ran| problem(&policies, explanation, ran, command.hides)).collect();
+        if !problems.is_empty() {
+            failed += 1;
+            let Explanation { verdict, commands, .. } = explanation;
+            writeln!(failures, "{:?}\n  judged: {verdict:?}\n  listed: {commands:?}", command.text).unwrap();
+            problems.iter().take(5).for_each(|problem| writeln!(failures, "  {problem}").unwrap());
+        }
+    }
+    assert!(programs > commands.len(), "only {programs} programs ran for {} commands", commands.len());
+    let all = commands.len();
+    assert!(failures.is_empty(), "{drawn}: {failed} of {all} commands ran something unseen:\n{failures}");
+}
+
+fn explained(policies: &Policies, command: &str, links: &dyn Links) -> Explanation {
+    let call = ToolCall::new("Bash", json!({ "command": command }), WORKSPACE);
+    policies.explain_with(&call, &surroundings(), links)
+}
+
+/// What is wrong with a program that ran.
+fn problem(policies: &Policies, explanation: &Explanation, ran: &Ran, hides: bool) -> Option<String> {
+    let Explanation { verdict, commands, .. } = explanation;
+    let excused = hides && verdict.decision != Decision::Allow;
+    if !excused && !commands.iter().any(|listed| covers(listed, commands, ran, verdict.decision)) {
+        return Some(format!("not listed: {:?}", ran.words));
+    }
+    if verdict.decision == Decision::Allow {
+        let call = ToolCall::new("Bash", json!({ "command": ran.words }), PathBuf::from(&ran.directory));
+        let alone = policies.judge_with(&call, &surroundings(), &missiond_policy::NoLinks);
+        if alone.decision != Decision::Allow {
+            return Some(format!("allowed, and by itself it isn't: {:?}: {alone:?}", ran.words));
+        }
+    }
+    None
+}
+
+/// Whether a command that the analysis listed speaks of the program that ran.
+///
+/// A word that the shell fills in stands for any number of words: one that is listed as it is written, or as nothing.
+/// Where that is the program itself, the analysis knows that it doesn't know, which is enough if the command isn't
+/// allowed.
+fn covers(listed: &str, all: &[String], ran: &Ran, decision: Decision) -> bool {
+    let names = [ran.words.first().map(String::as_str).unwrap_or_default(), &ran.program];
+    let names = names.into_iter().chain(ran.program.rsplit('/').next());
+    let rest = ran.words.get(1..).unwrap_or_default();
+    for name in names {
+        let words: Vec<_> = std::iter::once(name).chain(rest.iter().map(String::as_str)).collect();
+        let line = escaped(&words.join(" "));
+        if line == listed || listed.strip_suffix('…').is_some_and(|start| line.starts_with(start)) {
+            return true;
+        }
+        let mut pattern: Vec<_> = listed.split(' ').collect();
+        let program_is_open = pattern.first().is_none_or(|word| is_open(word));
+        if program_is_open && decision == Decision::Allow {
+            continue;
+        }
+        // These add words of their own.
+        let adds = |line: &String| ["xargs", "find", "parallel"].iter().any(|program| line.contains(program));
+        if all.iter().any(adds) {
+            pattern.push("$");
+        }
+        if fits(&pattern, &line.split(' ').collect::<Vec<_>>()) {
+            return true;
+        }
+    }
+    false
+}
+
+fn is_open(word: &str) -> bool {
+    word.is_empty() || word.contains(['$', '`', '*', '?', '[', '{', '~', '%', '…', '\\'])
+}
+
+fn fits(pattern: &[&str], words: &[&str]) -> bool {
+    match pattern {
+        [] => words.is_empty(),
+        [open, rest @ ..] if is_open(open) => (0..=words.len()).any(|skipped| fits(rest, &words[skipped..])),
+        [first, rest @ ..] => {
+            words.split_first().is_some_and(|(word, words)| word == first && fits(rest, words))
+        }
+    }
+}
+
+/// As an explanation shows a command.
+fn escaped(line: &str) -> String {
+    let mut text = String::new();
+    for c in line.chars() {
+        if c.is_control() { text.extend(c.escape_unicode()) } else { text.push(c) }
+    }
+    text
+}
+
+fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |text| text.parse().expect("a setting is a number"))
+}

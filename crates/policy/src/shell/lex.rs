@@ -1,6 +1,9 @@
 //! A script that the parser refused, skimmed for the commands that might run all the same.
 
-use super::script::{Command, Join, Script, Word};
+use super::{
+    script::{Command, Join, Script, Word},
+    trace::end_of_script,
+};
 use crate::text::{is_invisible, shown};
 
 /// Cuts a text into commands. Never fails: what isn't plain is noted in [`Script::problem`].
@@ -416,6 +419,12 @@ impl Lexer {
     }
 
     fn until_parenthesis(&mut self) -> String {
+        let rest: String = self.chars[self.at..].iter().collect();
+        if let Ok(end) = end_of_script(&rest) {
+            let text = rest[..end].to_owned();
+            self.at += text.chars().count() + 1;
+            return text;
+        }
         let mut depth = 1_usize;
         let mut text = String::new();
         let mut quote = None;

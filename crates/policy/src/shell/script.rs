@@ -1,5 +1,7 @@
 //! What a script comes down to: the commands that it might run.
 
+use std::borrow::Cow;
+
 use crate::{preset::Act, text::shown};
 
 /// The commands of a script, in the order in which they would run.
@@ -98,10 +100,25 @@ impl Word {
     }
 }
 
+impl Word {
+    /// The word with a sign for what isn't known of it.
+    fn shown(&self) -> Cow<'_, str> {
+        if self.substituted && self.text == "-" {
+            Cow::from("/dev/fd/…")
+        } else if self.below.is_some() {
+            Cow::from(format!("{}/…", self.text.trim_end_matches('/')))
+        } else if self.known {
+            Cow::from(&self.text)
+        } else {
+            Cow::from(format!("{}…", self.text))
+        }
+    }
+}
+
 impl Command {
     /// The command as one line, for showing.
     pub(crate) fn shown(&self) -> String {
-        shown(&self.words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" "))
+        shown(&self.words.iter().map(Word::shown).collect::<Vec<_>>().join(" "))
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -231,7 +231,10 @@ fn deleted(words: &[Word]) -> Option<Effect> {
     let others: Vec<Word> = words.iter().filter(|word| word.text != "-delete").cloned().collect();
     // Options that aren't known may do more; and one that follows links finds what lies elsewhere.
     let Effect::Known(_) = read(&others) else { return None };
-    Some(known(Act::DeleteInside, found(words).into_iter().map(|word| (Access::Delete, word)).collect()))
+    Some(known(
+        Act::DeleteInside,
+        found(&words[1..]).into_iter().map(|word| (Access::Delete, word)).collect(),
+    ))
 }
 
 fn awk(words: &[Word]) -> Option<Effect> {

@@ -173,7 +173,9 @@ fn expand(command: &Command, top: usize, depth: usize, found: &mut Found) -> Opt
         _ => None,
     };
     for at in inner.into_iter().flatten().take_while(|at| *at < words.len()) {
-        push(&words[at..], top, found)?;
+        let ends = |word: &Word| name == "find" && [";", "+"].contains(&word.text.as_str());
+        let end = words[at..].iter().position(ends).map_or(words.len(), |end| at + end);
+        push(&words[at..end], top, found)?;
         hidden(&words[at..], top, depth, found)?;
     }
     Some(())

@@ -24,6 +24,14 @@ impl Tracer {
                 self.doubts.push(format!("the calculation {}: {problem}", crate::text::quoted(text)))
             }
         }
+        // Some take `$((command))` for a command in a subshell in a substitution.
+        let mut words = text.split_whitespace();
+        if let (Some(first), Some(second)) = (words.next(), words.next())
+            && first.starts_with(|c: char| c.is_ascii_alphabetic())
+            && second.starts_with(|c: char| c.is_ascii_alphabetic() || c == '-' && second.len() > 1)
+        {
+            drop(self.nested(text));
+        }
         for name in names(text).map(str::to_owned).collect::<Vec<_>>() {
             match self.variables.get(&name) {
                 Some(Value::Words(words))

@@ -19,7 +19,7 @@ use std::{
 
 use brush_parser::ast;
 
-pub(super) use self::unwrap::found;
+pub(super) use self::{pieces::end_of_script, unwrap::found};
 
 use self::scan::Scan;
 use super::{

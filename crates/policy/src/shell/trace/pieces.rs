@@ -365,16 +365,41 @@ fn end_of_back_quotes(text: &str) -> Result<usize, Problem> {
 }
 
 /// Where the parenthesis after a script is: over quotes, comments, here-documents and everything that opens by itself.
-/// A `)` after a pattern of `case` is taken for the end, and what is before it then isn't a script.
-fn end_of_script(text: &str) -> Result<usize, Problem> {
+/// What is taken for a `case` and is none only makes the script end later, where it doesn't parse.
+pub(in crate::shell) fn end_of_script(text: &str) -> Result<usize, Problem> {
     let mut documents: Vec<(String, bool)> = Vec::new();
     let mut depth = 0_usize;
     let mut at = 0;
     let mut word_starts = true;
+    // Whether a command may start here, and how deep the parentheses were where each `case` began.
+    let mut command_starts = true;
+    let mut cases: Vec<usize> = Vec::new();
     while let Some(c) = text[at..].chars().next() {
         let next = at + c.len_utf8();
         let rest = &text[next..];
         let starts = std::mem::replace(&mut word_starts, c.is_whitespace() || ";&|()<>".contains(c));
+        if starts && c.is_ascii_alphabetic() {
+            let end =
+                text[at..].find(|c: char| !c.is_ascii_alphanumeric()).map_or(text.len(), |end| at + end);
+            let whole = text[end..].chars().next().is_none_or(|c| c.is_whitespace() || ";&|()<>".contains(c));
+            let word = &text[at..end];
+            if whole && command_starts && word == "case" {
+                cases.push(depth);
+            } else if whole && command_starts && word == "esac" {
+                cases.pop();
+            }
+            const KEYWORDS: &[&str] =
+                &["then", "do", "else", "elif", "if", "while", "until", "time", "esac", "fi", "done", "in"];
+            command_starts = whole && KEYWORDS.contains(&word);
+            word_starts = false;
+            at = end;
+            continue;
+        }
+        command_starts = match c {
+            ';' | '&' | '|' | '(' | ')' | '\n' | '{' | '!' => true,
+            c if c.is_whitespace() => command_starts,
+            _ => false,
+        };
         at = match c {
             '\\' => next + rest.chars().next().map_or(0, char::len_utf8),
             '\'' => next + rest.find('\'').ok_or("a quote isn't closed")? + 1,
@@ -412,6 +437,8 @@ fn end_of_script(text: &str) -> Result<usize, Problem> {
                 depth += 1;
                 next
             }
+            // The end of a pattern.
+            ')' if cases.last() == Some(&depth) => next,
             ')' if depth == 0 => return Ok(at),
             ')' => {
                 depth -= 1;

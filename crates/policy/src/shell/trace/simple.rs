@@ -407,7 +407,7 @@ impl Tracer {
             Wrapped::Script { text, arguments } => self.scripted(command, &text, Some(arguments)),
             Wrapped::Here(text) => self.scripted(command, &text, None),
             Wrapped::Input => self.input(command),
-            Wrapped::Fed { words, replaced } => self.appended(command, words, replaced),
+            Wrapped::Fed { words, replaced, at_once } => self.appended(command, &words, replaced, at_once),
         }
     }
 
@@ -523,7 +523,13 @@ impl Tracer {
     }
 
     /// A command whose last words are those that the command before it prints.
-    fn appended(&mut self, command: Command, words: Vec<Word>, replaced: Option<String>) {
+    fn appended(
+        &mut self,
+        command: Command,
+        words: &[Word],
+        replaced: Option<String>,
+        at_once: Option<usize>,
+    ) {
         let given = |text: &String| text.split_whitespace().map(Word::literal).collect::<Vec<_>>();
         let listed = match command.fed.as_slice() {
             [] => self.piped.and_then(|at| self.commands.get(at)).and_then(|before| listed(&before.words)),
@@ -538,7 +544,10 @@ impl Tracer {
         let more =
             listed.unwrap_or_else(|| vec![Word { splits: true, substituted: true, ..Word::default() }]);
         let inner: Vec<Vec<Word>> = match &replaced {
-            None => vec![words.iter().chain(&more).cloned().collect()],
+            None => {
+                let chunk = at_once.unwrap_or(more.len()).max(1);
+                more.chunks(chunk).map(|more| words.iter().chain(more).cloned().collect()).collect()
+            }
             Some(sign) => more
                 .iter()
                 .map(|found| {
@@ -572,6 +581,14 @@ impl Tracer {
             return;
         }
         let arguments = command.words[1..].to_vec();
+        // Its name is what a rule may speak of; what it does follows.
+        self.push(Command {
+            wraps: true,
+            redirects: Vec::new(),
+            fed: Vec::new(),
+            variables: Vec::new(),
+            ..command.clone()
+        });
         if !command.is_empty()
             && (!command.redirects.is_empty() || !command.variables.is_empty() || !self.doubts.is_empty())
         {
@@ -688,7 +705,7 @@ fn listed(words: &[Word]) -> Option<Vec<Word>> {
     let here = || vec![whole(&Word::literal("."))];
     match program.as_str() {
         "find" if !has(&["-printf", "-fprintf", "-exec", "-execdir", "-ok", "-okdir", "-ls"]) => {
-            Some(found(words))
+            Some(found(rest))
         }
         "git" if has(&["ls-files"]) || (has(&["diff"]) && has(&["--name-only"])) => Some(here()),
         "ls" if operands().all(|word| !word.text.contains('/')) => {

@@ -25,7 +25,7 @@ pub(super) enum Wrapped {
     /// The script that it is fed.
     Input,
     /// A command whose last words are read from the input.
-    Fed { words: Vec<Word>, replaced: Option<String> },
+    Fed { words: Vec<Word>, replaced: Option<String>, at_once: Option<usize> },
 }
 
 /// A wrapper: its options, as in the table of commands, and how many words stand before the command.
@@ -401,7 +401,11 @@ fn xargs(words: &[Word]) -> Wrapped {
     };
     let words = words.get(at..).unwrap_or_default();
     let words = if words.is_empty() { vec![Word::literal("echo")] } else { words.to_vec() };
-    Wrapped::Fed { words, replaced: replaced.filter(|text| !text.is_empty()) }
+    let at_once = seen.iter().find(|(name, _)| ["-n", "--max-args"].contains(name)).and_then(|(_, value)| {
+        let text = value.map(|word| word.text.trim_start_matches("--max-args=").trim_start_matches("-n"))?;
+        text.parse().ok().filter(|count| *count > 0)
+    });
+    Wrapped::Fed { words, replaced: replaced.filter(|text| !text.is_empty()), at_once }
 }
 
 /// Options of `find` that end in a command.

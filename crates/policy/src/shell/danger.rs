@@ -151,7 +151,7 @@ pub(crate) fn risks(command: &Command, own_pids: &[u32]) -> Vec<(Act, String)> {
             add(Act::SignalUnnamed);
         }
         "gpg" | "gpg2" if rest.iter().any(|word| word.text.starts_with("--export-secret")) => {
-            add(Act::Credentials)
+            add(Act::Credentials);
         }
         "secret-tool" | "security" | "keyring" | "kwallet-query" => add(Act::Credentials),
         "missiond" if controls(rest) => add(Act::OrchestratorControl),

@@ -322,7 +322,7 @@ fn link(words: &[Word]) -> Option<Effect> {
             "-f" | "-n" | "-v" | "--force" | "--no-dereference" => {}
             text if text.starts_with('-') => return None,
             _ if word.known && !word.glob && word.below.is_none() && !word.substituted => {
-                operands.push(word.clone())
+                operands.push(word.clone());
             }
             _ => return None,
         }
@@ -398,9 +398,7 @@ fn unstage(words: &[Word]) -> Option<Effect> {
             "HEAD" if !only_files => {}
             text if !only_files && text.starts_with('-') => return None,
             // A word may be a revision, unless it can't be one.
-            text if !only_files
-                && !(text.contains('.') && !text.contains("..") && !text.contains(['~', '^', '@'])) =>
-            {
+            text if !(only_files || is_no_revision(text)) => {
                 return None;
             }
             _ => files.push((Access::Read, word.clone())),
@@ -580,4 +578,9 @@ fn copy_blocks(words: &[Word]) -> Option<Effect> {
         }
     }
     Some(known(Act::WriteInside, paths))
+}
+
+/// Whether a word can only be a file: a revision holds no dot, or more.
+fn is_no_revision(text: &str) -> bool {
+    text.contains('.') && !text.contains("..") && !text.contains(['~', '^', '@'])
 }

@@ -21,7 +21,7 @@ impl Tracer {
                 }
             }
             Err(problem) => {
-                self.doubts.push(format!("the calculation {}: {problem}", crate::text::quoted(text)))
+                self.doubts.push(format!("the calculation {}: {problem}", crate::text::quoted(text)));
             }
         }
         // Some take `$((command))` for a command in a subshell in a substitution.

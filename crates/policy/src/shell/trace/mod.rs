@@ -5,9 +5,11 @@
 //! once with whatever its variables might be. A function is gone through where it is called.
 
 mod arithmetic;
+mod builtin;
 mod environment;
 mod expand;
 mod pieces;
+mod run;
 mod scan;
 mod simple;
 mod unwrap;
@@ -274,7 +276,7 @@ impl Tracer {
                 // What a wrapper runs is what writes.
                 let made = (simple && self.commands.len() > from).then(|| self.commands.len() - 1);
                 // What only picks or sorts lines hands names on as they are.
-                if !made.is_some_and(|at| simple::is_filter(&self.commands[at])) {
+                if !made.is_some_and(|at| run::is_filter(&self.commands[at])) {
                     self.piped = made;
                 }
                 self.unknown_input = true;
@@ -341,7 +343,7 @@ impl Tracer {
             }
             ast::CompoundCommand::BraceGroup(group) => self.list(&group.list, join),
             ast::CompoundCommand::Subshell(subshell) => {
-                self.subshell(|tracer| tracer.list(&subshell.list, join))
+                self.subshell(|tracer| tracer.list(&subshell.list, join));
             }
             ast::CompoundCommand::ForClause(clause) => self.for_each(clause, join),
             ast::CompoundCommand::CaseClause(clause) => {

@@ -193,8 +193,11 @@ fn is_literal(word: &Word) -> bool {
     (word.known || word.number) && !word.glob && !word.splits
 }
 
+/// The options that were found, each with its value.
+type Seen<'w> = Vec<(&'w str, Option<&'w Word>)>;
+
 /// How many words at the start are options and their values, and which options these are; `None` where one isn't known.
-fn skip<'w>(words: &'w [Word], options: &[&'w str]) -> Option<(usize, Vec<(&'w str, Option<&'w Word>)>)> {
+fn skip<'w>(words: &'w [Word], options: &[&'w str]) -> Option<(usize, Seen<'w>)> {
     let mut seen = Vec::new();
     let mut at = 0;
     while let Some(word) = words.get(at) {
@@ -498,7 +501,7 @@ pub(in crate::shell) fn found(words: &[Word]) -> Vec<Word> {
     let alternatives = doubtful && !has(&["!", "-not", ","]) && !names.is_empty() && !has(CONDITIONS);
     let below = if !names.is_empty() && (!doubtful || alternatives) {
         Below::Named(names)
-    } else if doubtful || !(has(CONDITIONS) || !names.is_empty()) {
+    } else if doubtful || (!has(CONDITIONS) && names.is_empty()) {
         Below::All
     } else {
         Below::Some

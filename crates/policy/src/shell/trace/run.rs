@@ -1,0 +1,357 @@
+//! What a command runs in turn.
+
+use std::rc::Rc;
+
+use brush_parser::ast;
+
+use super::{
+    super::{
+        parse::Unparsed,
+        script::{Below, Command, Join, Word},
+        walk::base,
+    },
+    MAX_DEPTH, Tracer, Value, is_digits,
+    unwrap::{Wrapped, found, unwrap},
+};
+use crate::{preset::Act, text::quoted};
+
+impl Tracer {
+    /// A command with its words filled in: what it does to the shell, and what it runs.
+    pub(super) fn run(&mut self, command: Command) {
+        self.run_as(command, true);
+    }
+
+    /// `by_shell`: the shell itself runs it, so that it may be a function.
+    fn run_as(&mut self, mut command: Command, by_shell: bool) {
+        if self.too_complex {
+            return;
+        }
+        let Some(first) = command.words.first() else {
+            if !(command.is_empty()
+                && command.variables.is_empty()
+                && self.doubts.is_empty()
+                && self.acts.is_empty())
+            {
+                self.push(command);
+            }
+            return;
+        };
+        if !first.known || first.glob || first.splits || first.text.is_empty() {
+            let shown = if first.text.is_empty() {
+                "a word that is filled in".to_owned()
+            } else {
+                quoted(&first.text)
+            };
+            self.doubts.push(format!("{shown} isn't the name of a command"));
+            command.opaque = true;
+            self.push(command);
+            return;
+        }
+        if first.text.starts_with('=') {
+            self.doubts.push("a word that starts with `=` stands for a program in some shells".to_owned());
+        }
+        let name = first.text.clone();
+        if !by_shell && super::super::walk::is_keyword(&name) && name != "time" {
+            self.doubts.push(format!("{} is a word of the shell's language", quoted(&name)));
+        }
+        if name.contains('=') {
+            self.doubts.push(format!("{} isn't the name of a command", quoted(&name)));
+        }
+        if let Some(body) = self.functions.get(&name).cloned().filter(|_| by_shell) {
+            return self.call(&name, &body, command);
+        }
+        self.builtin(&name, &command);
+        match unwrap(&command.words) {
+            Wrapped::Nothing => {
+                command.opaque |= super::super::walk::runs_others(&command.words);
+                self.push(command);
+            }
+            Wrapped::Unclear => {
+                command.opaque = true;
+                self.push(command);
+            }
+            Wrapped::Command { words, variables } => {
+                for (name, value) in &variables {
+                    self.steered(name, value);
+                }
+                self.wrapped(command, |tracer, inner| {
+                    tracer.run_as(Command { words, variables, ..inner }, false);
+                });
+            }
+            Wrapped::Elsewhere { directory, words, variables } => {
+                for (name, value) in &variables {
+                    self.steered(name, value);
+                }
+                self.wrapped(command, |tracer, inner| {
+                    tracer.subshell(|tracer| {
+                        let words_of_cd = vec![Word::literal("cd"), directory];
+                        tracer.push(Command { words: words_of_cd, join: Join::And, ..Command::default() });
+                        tracer.run_as(Command { words, variables, ..inner }, false);
+                    });
+                });
+            }
+            Wrapped::Commands(commands) => self.wrapped(command, |tracer, inner| {
+                for words in commands {
+                    tracer.run_as(Command { words, ..inner.clone() }, false);
+                }
+            }),
+            Wrapped::Script { text, arguments } => self.scripted(command, &text, Some(arguments)),
+            Wrapped::Here(text) => self.scripted(command, &text, None),
+            Wrapped::Input => self.input(command),
+            Wrapped::Fed { words, replaced, at_once } => self.appended(command, &words, replaced, at_once),
+        }
+    }
+
+    /// A wrapper, and what it runs.
+    fn wrapped(&mut self, mut command: Command, inner: impl FnOnce(&mut Self, Command)) {
+        if self.depth >= MAX_DEPTH {
+            self.too_complex = true;
+            return;
+        }
+        command.wraps = true;
+        let next = Command {
+            join: Join::And,
+            fed: command.fed.clone(),
+            opaque: command.opaque,
+            ..Command::default()
+        };
+        let at = self.push(command);
+        let before = self.inside.replace(at);
+        self.depth += 1;
+        inner(self, next);
+        self.depth -= 1;
+        self.inside = before;
+    }
+
+    /// A script that is a word of the command.
+    fn scripted(&mut self, mut command: Command, text: &Word, arguments: Option<Vec<Word>>) {
+        if !text.known {
+            command.opaque = true;
+            self.doubts.push(format!("the script {} isn't literal", quoted(&text.text)));
+            self.push(command);
+            return;
+        }
+        let variables = command.variables.clone();
+        self.wrapped(command, |tracer, _| {
+            let result = match arguments {
+                None => tracer.script(&text.text, Join::And),
+                Some(arguments) => {
+                    let mut result = Ok(());
+                    tracer.subshell(|tracer| {
+                        // Another shell knows what was handed on.
+                        let exported = &tracer.exported;
+                        tracer.variables.retain(|name, _| exported.contains(name));
+                        for (name, value) in variables {
+                            tracer.variables.insert(name, Value::Words(vec![value]));
+                        }
+                        tracer.functions.clear();
+                        // The first is what the script is called.
+                        tracer.arguments = Some(arguments.into_iter().skip(1).collect());
+                        result = tracer.script(&text.text, Join::And);
+                        tracer.uncalled();
+                    });
+                    result
+                }
+            };
+            tracer.unparsed(result, &text.text);
+        });
+    }
+
+    fn unparsed(&mut self, result: Result<(), Unparsed>, text: &str) {
+        match result {
+            Ok(()) => {}
+            Err(Unparsed::TooComplex(_)) => self.too_complex = true,
+            Err(Unparsed::Syntax(problem)) => {
+                self.doubts.push(format!("{} can't be parsed: {problem}", quoted(text)));
+                self.skim(text);
+            }
+        }
+    }
+
+    /// A shell that reads its script from its input.
+    fn input(&mut self, mut command: Command) {
+        let echoed = self.piped.and_then(|at| self.commands.get(at)).and_then(|before| {
+            let program = before.words.first().map(base)?;
+            let literal = before.words.iter().all(|word| word.known && !word.glob);
+            match (program.as_str(), before.words.get(1..)?) {
+                ("cat", []) if before.fed.len() == 1 => Some(before.fed[0].clone()),
+                ("echo", words) if literal => {
+                    let words = words.iter().map(|word| word.text.as_str());
+                    Some(
+                        words
+                            .skip_while(|word| ["-n", "-e", "-E"].contains(word))
+                            .collect::<Vec<_>>()
+                            .join(" "),
+                    )
+                }
+                ("printf", [word]) if literal && !word.text.contains(['%', '\\']) => Some(word.text.clone()),
+                _ => None,
+            }
+        });
+        let escapes = |text: &str| text.contains('\\');
+        let texts: Vec<String> = if command.fed.is_empty() {
+            echoed.filter(|text| !escapes(text)).into_iter().collect()
+        } else {
+            command.fed.clone()
+        };
+        if texts.is_empty() || command.opaque || command.redirects.iter().any(|(writes, _)| !writes) {
+            command.opaque = true;
+            command.acts.push((Act::Interpreter, "a shell runs whatever its input holds".to_owned()));
+            self.push(command);
+            return;
+        }
+        self.wrapped(command, |tracer, _| {
+            tracer.subshell(|tracer| {
+                tracer.fed.clear();
+                let exported = &tracer.exported;
+                tracer.variables.retain(|name, _| exported.contains(name));
+                for text in texts {
+                    let result = tracer.script(&text, Join::And);
+                    tracer.unparsed(result, &text);
+                }
+            });
+        });
+    }
+
+    /// A command whose last words are those that the command before it prints.
+    fn appended(
+        &mut self,
+        command: Command,
+        words: &[Word],
+        replaced: Option<String>,
+        at_once: Option<usize>,
+    ) {
+        let given = |text: &String| text.split_whitespace().map(Word::literal).collect::<Vec<_>>();
+        let listed = match command.fed.as_slice() {
+            [] => self.piped.and_then(|at| self.commands.get(at)).and_then(|before| listed(&before.words)),
+            [text] if !text.contains(['\'', '"', '\\']) && !command.opaque => {
+                let mut words = given(text);
+                // A `~` that stood for the home directory before it was fed.
+                words.iter_mut().for_each(|word| word.tilde = word.text.starts_with("~/"));
+                Some(words)
+            }
+            _ => None,
+        };
+        let more =
+            listed.unwrap_or_else(|| vec![Word { splits: true, substituted: true, ..Word::default() }]);
+        let inner: Vec<Vec<Word>> = match &replaced {
+            None => {
+                let chunk = at_once.unwrap_or(more.len()).max(1);
+                more.chunks(chunk).map(|more| words.iter().chain(more).cloned().collect()).collect()
+            }
+            Some(sign) => more
+                .iter()
+                .map(|found| {
+                    let put = |word: &Word| {
+                        if word.text == *sign {
+                            found.clone()
+                        } else if word.text.contains(sign.as_str()) {
+                            Word { known: false, substituted: true, ..word.clone() }
+                        } else {
+                            word.clone()
+                        }
+                    };
+                    words.iter().map(put).collect()
+                })
+                .collect(),
+        };
+        self.wrapped(command, |tracer, next| {
+            for words in inner {
+                tracer.run_as(Command { words, fed: Vec::new(), ..next.clone() }, false);
+            }
+        });
+    }
+
+    fn call(&mut self, name: &str, body: &Rc<ast::FunctionBody>, command: Command) {
+        self.called.insert(name.to_owned());
+        if self.doubtful.contains(name) {
+            self.doubts.push(format!("{} may be a function or not", quoted(name)));
+        }
+        if self.depth >= MAX_DEPTH {
+            self.too_complex = true;
+            return;
+        }
+        let arguments = command.words[1..].to_vec();
+        // Its name is what a rule may speak of; what it does follows.
+        self.push(Command {
+            wraps: true,
+            redirects: Vec::new(),
+            fed: Vec::new(),
+            variables: Vec::new(),
+            ..command.clone()
+        });
+        if !command.is_empty()
+            && (!command.redirects.is_empty() || !command.variables.is_empty() || !self.doubts.is_empty())
+        {
+            let variables = command.variables.clone();
+            self.push(Command { words: Vec::new(), fed: Vec::new(), ..command.clone() });
+            for (name, value) in variables {
+                self.assign(&name, Value::Words(vec![value]));
+            }
+        }
+        let before = self.arguments.replace(arguments);
+        let fed = std::mem::replace(&mut self.fed, command.fed);
+        self.depth += 1;
+        self.body(body);
+        self.depth -= 1;
+        self.arguments = before;
+        self.fed = fed;
+    }
+}
+
+/// The files that a command prints the names of.
+fn listed(words: &[Word]) -> Option<Vec<Word>> {
+    let program = words.first().map(base)?;
+    let rest = &words[1..];
+    let has = |options: &[&str]| rest.iter().any(|word| options.contains(&word.text.as_str()));
+    let whole = |word: &Word| Word { below: Some(Below::Some), ..word.clone() };
+    let operands = || rest.iter().filter(|word| !word.text.starts_with('-'));
+    let here = || vec![whole(&Word::literal("."))];
+    match program.as_str() {
+        "find" if !has(&["-printf", "-fprintf", "-exec", "-execdir", "-ok", "-okdir", "-ls"]) => {
+            Some(found(rest))
+        }
+        "git" if has(&["ls-files"]) || (has(&["diff"]) && has(&["--name-only"])) => Some(here()),
+        "ls" if operands().all(|word| !word.text.contains('/')) => {
+            let named: Vec<Word> = operands().map(whole).collect();
+            Some(if named.is_empty() { here() } else { named })
+        }
+        "grep" | "egrep" | "fgrep"
+            if rest.iter().any(|word| {
+                word.text.starts_with('-') && !word.text.starts_with("--") && word.text.contains('l')
+            }) =>
+        {
+            let named: Vec<Word> = operands().skip(1).map(whole).collect();
+            Some(if named.is_empty() { here() } else { named })
+        }
+        "rg" if has(&["-l", "--files-with-matches", "--files"]) => {
+            let skipped = usize::from(!has(&["--files"]));
+            let named: Vec<Word> = operands().skip(skipped).map(whole).collect();
+            Some(if named.is_empty() { here() } else { named })
+        }
+        "echo" => Some(rest.to_vec()),
+        _ => None,
+    }
+}
+
+/// Whether the command hands the lines of its input on as they are, though not all of them.
+pub(super) fn is_filter(command: &Command) -> bool {
+    let Some(program) = command.words.first().map(base) else { return false };
+    let operands: Vec<&Word> = command.words[1..].iter().filter(|word| !word.text.starts_with('-')).collect();
+    let plain = command.redirects.is_empty() && command.fed.is_empty();
+    match program.as_str() {
+        "sort" | "uniq" => plain && operands.is_empty(),
+        // Their number of lines may stand by itself.
+        "head" | "tail" => plain && operands.iter().all(|word| is_digits(&word.text)),
+        "grep" | "egrep" | "fgrep" => {
+            let alters = |word: &Word| {
+                word.text.starts_with("--")
+                    || word.text.contains(['o', 'c', 'n', 'f', 'H', 'e', 'A', 'B', 'C'])
+            };
+            plain
+                && operands.len() == 1
+                && !command.words[1..].iter().any(|word| word.text.starts_with('-') && alters(word))
+        }
+        _ => false,
+    }
+}

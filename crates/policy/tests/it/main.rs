@@ -1,8 +1,11 @@
 //! Tests of missiond-policy at its boundary.
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub, reason = "tests")]
 
+mod arguments;
 mod check;
 mod commands;
+mod conditions;
+mod examples;
 mod handle;
 mod hooks;
 mod paths;

@@ -54,7 +54,7 @@ fn s4_whatever_isnt_understood_is_an_error_that_names_the_line_and_what_was_mean
     check("version = 1\ndeny = [\"TodoWrite(x)\"]", 2, &["takes no specifier"]);
     check("version = 1\ndeny = [\"mcp__\"]", 2, &["mcp__server"]);
     check("version = 1\ndeny = [\"mcp__*\"]", 2, &["mcp__server"]);
-    check("version = 1\ndeny = [\"mcp__s__t(x)\"]", 2, &["takes no specifier"]);
+    check("version = 1\ndeny = [\"mcp__s__t(x)\"]", 2, &["`x` isn't `argument=pattern`"]);
     check("version = 1\ndeny = [\"*\"]", 2, &["can't hold `*`"]);
     check("version = 1\ndeny = [\"\"]", 2, &["doesn't start with a tool's name"]);
     check("version = 1\ndeny = [\"(ls)\"]", 2, &["doesn't start with a tool's name"]);

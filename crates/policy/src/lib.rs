@@ -60,6 +60,7 @@ mod call;
 mod check;
 mod error;
 pub mod hook;
+mod import;
 mod judge;
 mod local_time;
 mod path;

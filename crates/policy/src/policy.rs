@@ -157,6 +157,12 @@ impl Policies {
         self.preset
     }
 
+    /// Whether a rule names a time of day, so that [`Surroundings::now`](crate::Surroundings::now) counts.
+    #[must_use]
+    pub fn depend_on_time(&self) -> bool {
+        self.rules.depends_on_time()
+    }
+
     /// All rules, strictest first.
     pub fn rules(&self) -> impl Iterator<Item = &Rule> {
         self.rules.iter()

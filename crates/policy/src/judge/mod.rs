@@ -3,6 +3,7 @@
 mod arguments;
 mod build;
 mod changes;
+mod contents;
 mod files;
 mod git;
 mod patterns;
@@ -17,6 +18,7 @@ use std::{
     time::Duration,
 };
 
+use contents::Contents;
 use wildcards::Listed;
 
 use crate::{
@@ -101,7 +103,7 @@ impl Policies {
         let verdict = match Roots::new(surroundings, links) {
             Ok(roots) => {
                 let (tool, listed, moved) = (Tool::named(&call.tool), Listed::default(), Moved::default());
-                let applied = RefCell::default();
+                let (contents, applied) = (Contents::default(), RefCell::default());
                 let policies = self;
                 let judge = Judge {
                     policies,
@@ -111,6 +113,7 @@ impl Policies {
                     links,
                     tool,
                     listed,
+                    contents,
                     moved,
                     counting,
                     applied,
@@ -162,6 +165,8 @@ struct Judge<'a> {
     tool: Tool,
     /// What was looked up in directories for this call.
     listed: Listed,
+    /// What was found in directories that this call takes with everything in them.
+    contents: Contents<'a>,
     /// The rules that start from where a link leads.
     moved: Moved,
     /// Who counts the calls, and when this one is made.
@@ -208,10 +213,15 @@ impl<'a> Judge<'a> {
 
     /// A helper agent is started.
     fn helper(&self, whole: Option<Hit<'_>>) -> Verdict {
-        let name = ["subagent_type", "agent_type", "name"];
-        let name = name.iter().find_map(|key| self.call.input.get(key)?.as_str()).unwrap_or_default();
-        let verdict =
-            self.settle(Act::Helper, self.hit(Subject::Agent(name)).or(whole), "a helper agent is started");
+        // Tools differ in which argument names the type; without one they start this.
+        let names: Vec<&str> =
+            ["subagent_type", "agent_type", "name"].iter().filter_map(|key| self.argument(key)).collect();
+        let names = if names.is_empty() { vec!["general-purpose"] } else { names };
+        let settled = |name: &&str| {
+            self.settle(Act::Helper, self.hit(Subject::Agent(name)).or(whole), "a helper agent is started")
+        };
+        let verdict = names.iter().map(settled).reduce(Verdict::strictest);
+        let verdict = verdict.unwrap_or_else(|| self.unreadable("nothing names its type"));
         match self.widening() {
             Some(problem) => verdict.strictest(self.unreadable(&problem)),
             None => verdict,

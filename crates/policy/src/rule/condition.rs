@@ -73,6 +73,10 @@ impl Conditions {
         Ok(())
     }
 
+    pub(crate) fn depend_on_time(&self) -> bool {
+        !self.time.is_empty()
+    }
+
     pub(crate) fn calls_per_minute(&self) -> Option<u32> {
         self.calls_per_minute
     }

@@ -12,7 +12,7 @@ use super::{
     matcher::{Matcher, Subject},
 };
 use crate::{
-    path::{Access, Links, Roots},
+    path::{Access, Links, Located, Roots},
     verdict::Decision,
 };
 
@@ -91,6 +91,13 @@ impl Index {
     /// The rules that restrict and start from where a link leads now.
     pub(super) fn moved(&self, access: Access, roots: &Roots, links: &dyn Links) -> Vec<u32> {
         self.paths(access).moved(roots, links)
+    }
+
+    /// The rules with wildcards, and some others, that start from the path or above it as they are spelled.
+    pub(super) fn above(&self, access: Access, located: &Located, roots: &Roots) -> Vec<u32> {
+        let mut found = Vec::new();
+        self.paths(access).above(located, roots, &mut found);
+        found
     }
 
     pub(super) fn has_floating(&self, access: Access) -> bool {

@@ -196,6 +196,16 @@ impl Matcher {
         }
     }
 
+    /// Whether the rule has wildcards that may match something below the path.
+    pub(crate) fn floats_over(&self, subject: Subject<'_>) -> bool {
+        match (self, subject) {
+            (Self::Path { access, pattern }, Subject::Path { access: wanted, located, roots, links, .. }) => {
+                same_family(*access, wanted) && pattern.floats_over(located, roots, links)
+            }
+            _ => false,
+        }
+    }
+
     /// Whether a rule that allows speaks of the subject: any doubt counts as no.
     pub(crate) fn covers(&self, subject: Subject<'_>) -> bool {
         match (self, subject) {

@@ -118,6 +118,15 @@ impl PathPattern {
             .any(|start| readings(path).any(|path| below_in_any_case(start, path).is_some()))
     }
 
+    /// Whether the pattern has wildcards that start from the path or above it, in any of its readings.
+    pub(crate) fn floats_over(&self, path: &Located, roots: &Roots, links: &dyn Links) -> bool {
+        self.rest.is_some()
+            && self
+                .starts(roots, links)
+                .iter()
+                .any(|start| readings(path).any(|path| below_in_any_case(path, start).is_some()))
+    }
+
     /// Where the wildcards of the pattern start from, by every reading of it.
     fn starts(&self, roots: &Roots, links: &dyn Links) -> Vec<PathBuf> {
         let bases = self.anchor.bases(roots);

@@ -15,6 +15,7 @@ use crate::{
 pub(crate) struct RuleSet {
     rules: Vec<Rule>,
     index: Index,
+    depends_on_time: bool,
 }
 
 /// Which rules start from where a link leads now, looked up once for a call.
@@ -29,7 +30,12 @@ impl RuleSet {
     pub(crate) fn new(mut rules: Vec<Rule>) -> Self {
         rules.sort_by_key(|rule| std::cmp::Reverse(rule.effect));
         let index = Index::new(&rules);
-        Self { rules, index }
+        let depends_on_time = rules.iter().any(|rule| rule.conditions.depend_on_time());
+        Self { rules, index, depends_on_time }
+    }
+
+    pub(crate) fn depends_on_time(&self) -> bool {
+        self.depends_on_time
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Rule> {
@@ -53,9 +59,24 @@ impl RuleSet {
         candidates.filter(move |rule| rule.speaks_of(subject))
     }
 
-    /// Whether rules for this access restrict files by patterns with wildcards, which may lie anywhere below a directory.
-    pub(crate) fn has_floating(&self, access: Access) -> bool {
-        self.index.has_floating(access)
+    /// The rules that restrict files by wildcards and may speak of what lies below the path, strictest first.
+    pub(crate) fn floating_over<'r, 's>(
+        &'r self,
+        subject: Subject<'s>,
+        moved: &'s Moved,
+    ) -> impl Iterator<Item = &'r Rule> + use<'r, 's> {
+        let mut candidates = Vec::new();
+        if let Subject::Path { access, located, roots, links, .. } = subject
+            && self.index.has_floating(access)
+        {
+            candidates = self.index.above(access, located, roots);
+            candidates.extend_from_slice(moved.of(access, &self.index, roots, links));
+        }
+        candidates.sort_unstable();
+        candidates.dedup();
+        let rules = &self.rules;
+        let candidates = candidates.into_iter().filter_map(|at| rules.get(at as usize));
+        candidates.filter(move |rule| rule.effect != Decision::Allow && rule.matcher.floats_over(subject))
     }
 
     /// Asks every rule; what the index is held against in tests.

@@ -41,11 +41,14 @@ struct Bucket {
     any: Vec<u32>,
     names: HashMap<String, Vec<u32>>,
     endings: HashMap<String, Vec<u32>>,
+    /// Those that have wildcards.
+    floating: Vec<u32>,
 }
 
 #[derive(Debug, Clone, Default)]
 struct Node {
-    children: BTreeMap<OsString, Self>,
+    /// By the name as it is written, below the name in lower case.
+    children: HashMap<String, BTreeMap<OsString, Self>>,
     rules: Vec<u32>,
 }
 
@@ -62,10 +65,9 @@ impl Paths {
         for depth in 0..=names.len() {
             places.under.entry(names[..depth].join("/")).or_default().push(rule);
         }
-        let node = pattern
-            .literal()
-            .iter()
-            .fold(&mut places.tree, |node, name| node.children.entry(name.to_owned()).or_default());
+        let node = pattern.literal().iter().fold(&mut places.tree, |node, name| {
+            node.children.entry(lower_name(name)).or_default().entry(name.to_owned()).or_default()
+        });
         node.rules.push(rule);
     }
 
@@ -91,12 +93,25 @@ impl Paths {
         }
     }
 
+    /// The rules that start from the path or above it, as they are spelled.
+    pub(super) fn above(&self, located: &Located, roots: &Roots, found: &mut Vec<u32>) {
+        for (anchor, places) in Anchor::ALL.into_iter().zip(&self.anchors) {
+            for base in anchor.bases(roots) {
+                for rest in readings(located).filter_map(|path| below_in_any_case(path, &base)) {
+                    places.buckets(&lower(&rest), |bucket, _| found.extend(&bucket.floating));
+                }
+            }
+        }
+    }
+
     /// The rules whose start leads through a link now.
     pub(super) fn moved(&self, roots: &Roots, links: &dyn Links) -> Vec<u32> {
         let mut moved = Vec::new();
         if !links.has_links() {
             return moved;
         }
+        // A file system that can't tell what exists says so of its root too.
+        let tells = links.exists(Path::new("/"));
         let mut listed = 0;
         for (anchor, places) in Anchor::ALL.into_iter().zip(&self.anchors) {
             if places.tree.children.is_empty() {
@@ -105,18 +120,24 @@ impl Paths {
             for base in anchor.bases(roots) {
                 let mut todo = vec![(base, &places.tree)];
                 while let Some((directory, node)) = todo.pop() {
+                    if node.children.len() > FEW && tells && !links.exists(&directory) {
+                        continue;
+                    }
                     let names = if node.children.len() > FEW && listed < MAX_LISTED {
                         listed += 1;
                         links.names(&directory, MAX_NAMES)
                     } else {
                         None
                     };
-                    let there =
-                        names.map(|names| names.iter().map(|name| lower_name(name)).collect::<HashSet<_>>());
-                    for (name, child) in &node.children {
-                        if there.as_ref().is_some_and(|there| !there.contains(&lower_name(name))) {
-                            continue;
+                    // A name that differs in case may be the same file.
+                    let there: Vec<_> = match names {
+                        Some(names) => {
+                            let names: HashSet<_> = names.iter().map(|name| lower_name(name)).collect();
+                            names.iter().filter_map(|name| node.children.get(name)).flatten().collect()
                         }
+                        None => node.children.values().flatten().collect(),
+                    };
+                    for (name, child) in there {
                         let path = directory.join(name);
                         if links.target(&path).is_some() {
                             child.all(&mut moved);
@@ -137,10 +158,18 @@ impl Paths {
 
 impl Places {
     fn of(&self, names: &[String], below: bool, found: &mut Vec<u32>) {
+        self.buckets(names, |bucket, depth| bucket.of(&names[depth..], found));
+        if below {
+            found.extend(self.under.get(&names.join("/")).into_iter().flatten());
+        }
+    }
+
+    /// The rules that start from each directory on the way, and how deep it lies.
+    fn buckets(&self, names: &[String], mut each: impl FnMut(&Bucket, usize)) {
         let mut start = String::new();
         for depth in 0..=names.len() {
             if let Some(bucket) = self.at.get(&start) {
-                bucket.of(&names[depth..], found);
+                each(bucket, depth);
             }
             if let Some(name) = names.get(depth) {
                 if depth > 0 {
@@ -149,14 +178,14 @@ impl Places {
                 start.push_str(name);
             }
         }
-        if below {
-            found.extend(self.under.get(&start).into_iter().flatten());
-        }
     }
 }
 
 impl Bucket {
     fn add(&mut self, last: Option<&str>, rule: u32) {
+        if last.is_some() {
+            self.floating.push(rule);
+        }
         // A comma and braces may choose, and then what follows them is all that is certain.
         let special = ['*', '?', '[', ']', '{', '}', ',', '\\', '!'];
         let certain = last.map(|last| last.rsplit(special).next().unwrap_or_default());
@@ -191,7 +220,7 @@ impl Node {
         let mut todo = vec![self];
         while let Some(node) = todo.pop() {
             rules.extend(&node.rules);
-            todo.extend(node.children.values());
+            todo.extend(node.children.values().flat_map(BTreeMap::values));
         }
     }
 }

@@ -7,6 +7,10 @@ use crate::{error::Error, text::quoted, verdict::Decision};
 const ASKS: &str =
     "Claude Code asks before it changes files and runs what it doesn't know; `standard` asks less.";
 
+/// The tools that Claude Code means by the first of them.
+const EDITORS: &[&str] = &["Edit", "Write", "MultiEdit", "NotebookEdit"];
+const READERS: &[&str] = &["Read", "NotebookRead", "Grep", "Glob", "LS"];
+
 pub(super) fn draft(json: &str, origin: &str) -> Result<Draft, Error> {
     let wrong = |line, problem: String| Error::invalid(origin, line, problem);
     let value: Value =
@@ -72,7 +76,12 @@ fn rule(effect: Decision, entry: &str, draft: &mut Draft) {
         draft.problem(format!("{effect} {}: a pattern can't be turned round", quoted(entry)));
         return;
     }
-    draft.add(DraftRule::new(effect, entry.to_owned()));
+    let bare = entry.strip_suffix("(*)").unwrap_or(entry);
+    let others = [EDITORS, READERS].into_iter().find(|tools| tools.first() == Some(&bare));
+    match others.filter(|_| effect != Decision::Allow) {
+        Some(tools) => tools.iter().for_each(|tool| draft.add(DraftRule::new(effect, (*tool).to_owned()))),
+        None => draft.add(DraftRule::new(effect, entry.to_owned())),
+    }
 }
 
 fn mode(name: &str, draft: &mut Draft) {
@@ -81,9 +90,7 @@ fn mode(name: &str, draft: &mut Draft) {
         "plan" => draft.preset = Some(("read-only", "Claude Code's plan mode changes nothing.")),
         "acceptEdits" => {
             draft.preset = Some(("strict", ASKS));
-            for tool in ["Edit", "Write", "MultiEdit", "NotebookEdit"] {
-                draft.add(DraftRule::new(Decision::Allow, tool.to_owned()));
-            }
+            EDITORS.iter().for_each(|tool| draft.add(DraftRule::new(Decision::Allow, (*tool).to_owned())));
         }
         "dontAsk" => {
             draft.preset = Some(("strict", ASKS));

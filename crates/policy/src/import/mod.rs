@@ -124,7 +124,7 @@ impl Draft {
     fn finish(self, origin: &str) -> Result<(String, Vec<String>), Error> {
         let mut text = format!("# Carried over from {}.\n", self.source);
         for problem in &self.problems {
-            text.push_str(&format!("# Left out: {problem}\n"));
+            text.push_str(&format!("# Not as it was: {problem}\n"));
         }
         text.push_str("version = 1\n");
         if let Some((preset, why)) = self.preset {

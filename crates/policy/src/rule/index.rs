@@ -51,7 +51,7 @@ impl Index {
                     index.reads.add(pattern, at, rule.effect != Decision::Allow);
                 }
                 Matcher::Path { pattern, .. } => {
-                    index.writes.add(pattern, at, rule.effect != Decision::Allow)
+                    index.writes.add(pattern, at, rule.effect != Decision::Allow);
                 }
                 Matcher::Domain(domain) => index.domains.add(&backwards(domain.end()), at),
                 Matcher::Agent(name) => index.agents.add(&name.start().to_lowercase(), at),

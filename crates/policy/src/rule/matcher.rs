@@ -20,7 +20,7 @@ pub(crate) enum Matcher {
     /// Commands of a shell.
     Command { whole: Wildcard, longer: Option<Wildcard> },
     /// Files that are read, or written.
-    Path { access: Access, pattern: PathPattern },
+    Path { access: Access, pattern: Box<PathPattern> },
     /// Hosts that are fetched from.
     Domain(Wildcard),
     /// Helper agents by the name of their type.
@@ -126,9 +126,11 @@ impl Matcher {
         match tool.kind {
             Kind::Shell => Self::command(specifier),
             Kind::Read | Kind::Search => {
-                Ok(Self::Path { access: Access::Read, pattern: PathPattern::parse(specifier)? })
+                Ok(Self::Path { access: Access::Read, pattern: Box::new(PathPattern::parse(specifier)?) })
             }
-            Kind::Write => Ok(Self::Path { access: Access::Write, pattern: PathPattern::parse(specifier)? }),
+            Kind::Write => {
+                Ok(Self::Path { access: Access::Write, pattern: Box::new(PathPattern::parse(specifier)?) })
+            }
             Kind::Fetch => {
                 let domain = specifier.strip_prefix("domain:").ok_or("write `domain:` and a host name")?;
                 let valid = !domain.is_empty()

@@ -81,7 +81,7 @@ fn what_claude_settings_say_beyond_rules_is_reported() {
         for part in reported {
             let found = problems.iter().find(|problem| problem.contains(part));
             let found = found.unwrap_or_else(|| panic!("{permissions}: {problems:?} lacks {part}"));
-            assert!(text.contains(&format!("# Left out: {found}\n")), "{text}");
+            assert!(text.contains(&format!("# Not as it was: {found}\n")), "{text}");
         }
         assert_eq!(bash(&text, "cargo build") == Ask, asks, "{permissions}: {text}");
     };
@@ -104,6 +104,23 @@ fn what_claude_settings_say_beyond_rules_is_reported() {
     check(json!({ "allow": ["Skill(x)"] }), &["`Skill` takes no specifier"], true);
     check(json!({ "allow": ["Bahs(ls)"] }), &["did you mean `Bash`?"], true);
     check(json!({ "allow": ["\u{1b}[2J"] }), &["control character"], true);
+}
+
+/// A name of one tool stands for all that do the same, where it restricts.
+#[test]
+fn a_denied_editor_or_reader_is_all_of_them() {
+    let settings = |entry: &str| json!({ "permissions": { "deny": [entry] } }).to_string();
+    let check = |entry: &str, tools: &[&str]| {
+        let (text, problems) = Policy::from_claude_settings(&settings(entry), "settings.json").unwrap();
+        assert_eq!(problems, Vec::<String>::new());
+        for tool in tools {
+            assert_eq!(judge(&text, tool, json!({ "file_path": "a" })), Deny, "{entry}: {tool}");
+        }
+    };
+    check("Edit", &["Edit", "Write", "MultiEdit", "NotebookEdit"]);
+    check("Edit(*)", &["Edit", "Write", "MultiEdit", "NotebookEdit"]);
+    check("Read", &["Read", "Grep", "Glob", "LS", "NotebookRead"]);
+    check("Write", &["Write"]);
 }
 
 #[test]

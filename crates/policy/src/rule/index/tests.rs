@@ -1,4 +1,5 @@
 //! The index finds what asking every rule finds.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::path::{Path, PathBuf};
 

@@ -18,7 +18,6 @@ use crate::adapters::to_policy;
 use crate::control::{GateRequest, GateResponse, gate, inside_slot};
 use crate::error::chain;
 use crate::model::{ToolCall, Verdict};
-use crate::ports::Seat;
 use crate::project::{ProjectOptions, policy_at, root_of, workspace_of};
 
 /// How long the answer to a report is waited for: nobody needs it, and an agent must not wait for us.
@@ -206,15 +205,7 @@ fn judge(event: &HookEvent, named: Option<&Path>) -> Result<Outcome, String> {
         Some(_) if root_of(&call.cwd).ok().as_ref() != Some(&root) => root.clone(),
         _ => workspace_of(&call.cwd, &root),
     };
-    let word = |text: &str| text.parse().map_err(|error| format!("{error}"));
-    let seat = Seat::new(
-        word("none")?,
-        crate::ids::Role::default(),
-        "claude".parse().map_err(|error| format!("{error}"))?,
-        crate::ids::TaskId::generate(),
-        workspace,
-        root,
-    );
     let call = ToolCall::new(call.id.unwrap_or_default(), call.tool, call.input, call.cwd);
-    Ok(Outcome::Verdict(to_policy(&gate.judge_blocking(&call, &seat))))
+    // The events that are understood are those of this agent.
+    Ok(Outcome::Verdict(to_policy(&gate.judge_alone(&call, "claude", &workspace, &root))))
 }

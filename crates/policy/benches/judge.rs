@@ -1,4 +1,5 @@
-//! Judging a plain command beside the least that any judge of it does: taking it apart at its spaces.
+//! Judging a plain command beside the least that any judge of it does: taking it apart at its spaces. And judging calls
+//! under ten thousand rules beside the same under ten.
 //!
 //! With `BENCH_PAIRS=FILE` it appends its samples to the file, a line each (`figure`, our nanoseconds, the partner's),
 //! taken in turn so that whatever else the machine does falls on both.
@@ -7,16 +8,35 @@
 use std::fmt::Write as _;
 use std::hint::black_box;
 use std::io::Write as _;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use criterion::Criterion;
-use missiond_policy::{Decision, NoLinks, Policies, Policy, Preset, Surroundings, ToolCall};
+use missiond_policy::{
+    Decision, Disk, Layer, Links, NoLinks, Policies, Policy, Preset, Surroundings, ToolCall,
+};
 use serde_json::json;
 
 const ROUNDS: usize = 400;
 /// One judgement is too short for the clock.
 const CALLS_A_ROUND: u32 = 200;
 const COMMAND: &str = "git log --oneline -n 20 -- src/main.rs";
+const MANY: usize = 10_000;
+const FEW: usize = 10;
+
+/// Each takes the number of a rule.
+const PATTERNS: [fn(usize) -> String; 10] = [
+    |n| format!("Bash(tool{n} push:*)"),
+    |n| format!("Bash(git push origin branch-{n}*)"),
+    |n| format!("Bash(git log --grep={n} *)"),
+    |n| format!("Read(./secret{n}/**)"),
+    |n| format!("Edit(/src/part{n}/*.rs)"),
+    |n| format!("Edit(*.kind{n})"),
+    |n| format!("Write(~/private/{n})"),
+    |n| format!("WebFetch(domain:*.host{n}.example.com)"),
+    |n| format!("mcp__server{n}__write_*(branch=main)"),
+    |n| format!("Agent(helper{n})"),
+];
 
 fn main() {
     let policies = Policies::new([Policy::preset(Preset::Standard)]).unwrap();
@@ -26,11 +46,35 @@ fn main() {
     assert_eq!(judge(), Decision::Allow);
     let split = || black_box(COMMAND).split_ascii_whitespace().map(str::to_owned).collect::<Vec<_>>();
 
+    let (many, few) = (ruled(MANY), ruled(FEW));
+    let here = std::env::current_dir().unwrap();
+    let under = |policies: &Policies, place: &Path, links: &dyn Links| {
+        let mut surroundings = Surroundings::new(place, place);
+        surroundings.home = Some("/home/me".into());
+        for (tool, input) in [
+            ("Bash", json!({ "command": COMMAND })),
+            ("Edit", json!({ "file_path": "src/lib.rs" })),
+            ("WebFetch", json!({ "url": "https://docs.example.com/" })),
+            ("mcp__server__read", json!({ "branch": "main" })),
+        ] {
+            let call = ToolCall::new(tool, input, place);
+            black_box(policies.judge_with(black_box(&call), &surroundings, links));
+        }
+    };
+    let nowhere = Path::new("/work/shop");
+
     if let Some(file) = std::env::var_os("BENCH_PAIRS") {
         let mut lines = String::new();
         for _ in 0..ROUNDS {
             let (ours, partner) = (timed(judge), timed(split));
             writeln!(lines, "judge\t{}\t{}", ours.as_nanos(), partner.as_nanos()).unwrap();
+        }
+        for _ in 0..ROUNDS {
+            let (ours, partner) =
+                (timed(|| under(&many, nowhere, &NoLinks)), timed(|| under(&few, nowhere, &NoLinks)));
+            writeln!(lines, "rules\t{}\t{}", ours.as_nanos(), partner.as_nanos()).unwrap();
+            let (ours, partner) = (timed(|| under(&many, &here, &Disk)), timed(|| under(&few, &here, &Disk)));
+            writeln!(lines, "rules_disk\t{}\t{}", ours.as_nanos(), partner.as_nanos()).unwrap();
         }
         let mut file = std::fs::OpenOptions::new().append(true).create(true).open(file).unwrap();
         file.write_all(lines.as_bytes()).unwrap();
@@ -41,7 +85,25 @@ fn main() {
     group.bench_function("judge", |bencher| bencher.iter(judge));
     group.bench_function("split", |bencher| bencher.iter(split));
     group.finish();
+    let mut group = criterion.benchmark_group("rules");
+    group.bench_function("ten_thousand", |bencher| bencher.iter(|| under(&many, nowhere, &NoLinks)));
+    group.bench_function("ten", |bencher| bencher.iter(|| under(&few, nowhere, &NoLinks)));
+    group.bench_function("ten_thousand_on_disk", |bencher| bencher.iter(|| under(&many, &here, &Disk)));
+    group.bench_function("ten_on_disk", |bencher| bencher.iter(|| under(&few, &here, &Disk)));
+    group.finish();
     criterion.final_summary();
+}
+
+/// The preset `standard` under so many rules of every kind, none of which speaks of what is judged.
+fn ruled(count: usize) -> Policies {
+    let rules: Vec<String> = (0..count)
+        .map(|n| {
+            let pattern = PATTERNS[n % PATTERNS.len()](n);
+            format!("'{pattern}'")
+        })
+        .collect();
+    let text = format!("version = 1\npreset = 'standard'\ndeny = [{}]", rules.join(",\n"));
+    Policies::new([Policy::parse(&text, "bench", Layer::User).unwrap()]).unwrap()
 }
 
 /// The mean of many calls.

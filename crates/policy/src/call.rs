@@ -3,6 +3,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::local_time::LocalTime;
+
 /// What an agent wants to do: one call of one of its tools.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ToolCall {
@@ -59,6 +61,19 @@ pub struct Surroundings {
     /// Whether somebody can answer a question. Where nobody can, `ask` becomes `deny`.
     #[serde(default)]
     pub can_ask: bool,
+    /// The role of the agent, for rules that name one. Of this and the next three: what isn't known counts as named by a
+    /// rule that restricts, and as not named by one that allows.
+    #[serde(default)]
+    pub role: Option<String>,
+    /// The slot the agent sits in.
+    #[serde(default)]
+    pub slot: Option<String>,
+    /// The kind of agent, such as `claude`.
+    #[serde(default)]
+    pub agent: Option<String>,
+    /// The local time at which the call is made.
+    #[serde(default)]
+    pub now: Option<LocalTime>,
 }
 
 impl Surroundings {
@@ -73,6 +88,10 @@ impl Surroundings {
             protected: Vec::new(),
             own_pids: Vec::new(),
             can_ask: false,
+            role: None,
+            slot: None,
+            agent: None,
+            now: None,
         }
     }
 }

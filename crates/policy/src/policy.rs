@@ -8,7 +8,7 @@ use std::{
 use crate::{
     error::Error,
     preset::Preset,
-    rule::{self, Layer, MAX_POLICY_BYTES, Rule},
+    rule::{self, Conditions, Layer, MAX_POLICY_BYTES, Rule, RuleSet},
     verdict::{Decision, RuleId},
 };
 
@@ -27,10 +27,14 @@ impl Policy {
     ///
     /// # Errors
     ///
-    /// If anything in the text isn't understood. Nothing is skipped: a rule that is misspelled is a rule that
-    /// doesn't hold.
+    /// If anything in the text isn't understood, or a rule doesn't do what its examples say. Nothing is skipped: a rule
+    /// that is misspelled is a rule that doesn't hold.
     pub fn parse(text: &str, origin: &str, layer: Layer) -> Result<Self, Error> {
         let parsed = rule::parse(text, origin, layer)?;
+        for example in &parsed.examples {
+            let rule = parsed.rules.get(example.rule).map(|rule| example.check(rule));
+            rule.unwrap_or(Ok(())).map_err(|problem| Error::invalid(origin, example.line, problem))?;
+        }
         Ok(Self {
             origin: origin.to_owned(),
             layer,
@@ -95,9 +99,7 @@ impl Policy {
 /// layers name several presets, the strictest holds: a project's file can't loosen what the person chose.
 #[derive(Debug, Clone)]
 pub struct Policies {
-    pub(crate) denies: Vec<Rule>,
-    pub(crate) asks: Vec<Rule>,
-    pub(crate) allows: Vec<Rule>,
+    pub(crate) rules: RuleSet,
     pub(crate) preset: Preset,
     pub(crate) default: Option<Decision>,
 }
@@ -105,13 +107,7 @@ pub struct Policies {
 impl Default for Policies {
     /// The preset `standard` and no rule.
     fn default() -> Self {
-        Self {
-            denies: Vec::new(),
-            asks: Vec::new(),
-            allows: Vec::new(),
-            preset: Preset::default(),
-            default: None,
-        }
+        Self { rules: RuleSet::default(), preset: Preset::default(), default: None }
     }
 }
 
@@ -122,12 +118,13 @@ impl Policies {
     ///
     /// If two rules carry the same id.
     pub fn new(layers: impl IntoIterator<Item = Policy>) -> Result<Self, Error> {
-        let mut all = Self::default();
+        let mut default = None;
+        let mut rules = Vec::new();
         let mut presets = Vec::new();
         let mut seen = std::collections::HashMap::<RuleId, (String, bool)>::new();
         for policy in layers {
             presets.extend(policy.preset);
-            all.default = all.default.max(policy.default);
+            default = default.max(policy.default);
             for rule in policy.rules {
                 if let Some((first, generated)) = seen.get(rule.id()) {
                     // An id made from the pattern stands for the same rule.
@@ -141,15 +138,17 @@ impl Policies {
                     });
                 }
                 seen.insert(rule.id.clone(), (format!("{}:{}", policy.origin, rule.line), rule.generated));
-                match rule.effect {
-                    Decision::Deny => all.denies.push(rule),
-                    Decision::Ask => all.asks.push(rule),
-                    Decision::Allow => all.allows.push(rule),
-                }
+                rules.push(rule);
             }
         }
-        all.preset = presets.into_iter().min().unwrap_or_default();
-        Ok(all)
+        let preset = presets.into_iter().min().unwrap_or_default();
+        Ok(Self { rules: RuleSet::new(rules), preset, default })
+    }
+
+    /// One rule, whatever its conditions, over the preset that says least.
+    pub(crate) fn of_one(rule: &Rule) -> Self {
+        let rule = Rule { conditions: Conditions::default(), ..rule.clone() };
+        Self { rules: RuleSet::new(vec![rule]), preset: Preset::Permissive, default: None }
     }
 
     /// The preset in force.
@@ -158,9 +157,15 @@ impl Policies {
         self.preset
     }
 
+    /// Whether a rule names a time of day, so that [`Surroundings::now`](crate::Surroundings::now) counts.
+    #[must_use]
+    pub fn depend_on_time(&self) -> bool {
+        self.rules.depends_on_time()
+    }
+
     /// All rules, strictest first.
     pub fn rules(&self) -> impl Iterator<Item = &Rule> {
-        self.denies.iter().chain(&self.asks).chain(&self.allows)
+        self.rules.iter()
     }
 }
 

@@ -4,13 +4,15 @@ use std::io::{BufRead as _, Read as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use missiond_core::Error;
 use missiond_core::access::Access;
 use missiond_core::adapters::PolicyGate;
 use missiond_core::project::{policy_at, workspace_of};
 use missiond_core::text::escape_line;
-use missiond_policy::{Checked, Decision, Disk, MAX_LINE_BYTES, Policies, Preset, check_line};
+use missiond_policy::{
+    Checked, Decision, Disk, MAX_LINE_BYTES, MAX_POLICY_BYTES, Policies, Preset, check_line,
+};
 
 use crate::cli::Format;
 use crate::context::Context;
@@ -21,6 +23,7 @@ use crate::output::{FAINT, GREEN, RED, YELLOW, count, cut, line, remark, to_json
 #[derive(Debug, Subcommand)]
 pub(crate) enum Policy {
     Check(Check),
+    Import(Import),
     /// Print the table that defines the presets, as Markdown
     Presets,
 }
@@ -39,17 +42,70 @@ pub(crate) struct Check {
     /// The directory that the agent works in; if it is left out, the one that each call is made in.
     #[arg(long, value_name = "DIR")]
     workspace: Option<PathBuf>,
+    /// The role of the agent, for rules that name one; without it those that restrict hold.
+    #[arg(long, value_name = "ROLE")]
+    role: Option<String>,
+    /// The slot of the agent, likewise.
+    #[arg(long, value_name = "SLOT")]
+    slot: Option<String>,
+    /// The kind of agent, likewise.
+    #[arg(long, value_name = "KIND")]
+    agent: Option<String>,
+}
+
+/// Carry an agent's own permissions over into a policy
+///
+/// The policy is printed as TOML, for `.missiond/policy.toml`. What cannot be carried over stands in it as comments, and is
+/// reported on standard error. Nothing is carried over as less than it was.
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    /// Whose file it is: Claude Code's settings.json, or rules of Codex.
+    #[arg(long, value_name = "AGENT")]
+    from: Source,
+    /// The file.
+    file: PathBuf,
+}
+
+/// An agent whose permissions can be carried over.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Source {
+    Claude,
+    Codex,
 }
 
 impl Policy {
     pub(crate) fn run(self, context: &Context) -> anyhow::Result<Exit> {
         match self {
             Self::Check(check) => check.run(context),
+            Self::Import(import) => import.run(context),
             Self::Presets => {
                 line(missiond_policy::presets_markdown().trim_end())?;
                 Ok(Exit::OK)
             }
         }
+    }
+}
+
+impl Import {
+    fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        let path = context.directory.join(&self.file);
+        let shown = escape_line(&self.file.to_string_lossy());
+        let mut text = String::new();
+        // One byte over the limit is enough to know that the file is too long.
+        let limit = MAX_POLICY_BYTES as u64 + 1;
+        std::fs::File::open(&path)
+            .and_then(|file| file.take(limit).read_to_string(&mut text))
+            .with_context(|| format!("{shown} cannot be read"))?;
+        let imported = match self.from {
+            Source::Claude => missiond_policy::Policy::from_claude_settings(&text, &shown),
+            Source::Codex => missiond_policy::Policy::from_codex_rules(&text, &shown),
+        };
+        let (policy, problems) = imported.map_err(|error| Error::Policy(error.to_string()))?;
+        for problem in &problems {
+            remark(format!("{YELLOW}not as it was{YELLOW:#}: {}", escape_line(problem)));
+        }
+        line(policy.trim_end())?;
+        Ok(Exit::OK)
     }
 }
 
@@ -67,6 +123,9 @@ impl Check {
             let mut surroundings = gate.surroundings(&workspace, root.as_ref().unwrap_or(&workspace));
             // What would be asked is the answer here.
             surroundings.can_ask = true;
+            surroundings.role.clone_from(&self.role);
+            surroundings.slot.clone_from(&self.slot);
+            surroundings.agent.clone_from(&self.agent);
             surroundings
         };
         let format = context.stream_format();

@@ -81,3 +81,43 @@ fn projects_policy_is_asked_without_a_preset() {
     check(&scene, &["--json"], &lines).assert(3, &["policy.toml"]);
     assert!(scene.ok(&["policy", "presets"]).contains("| `root-directory` |"));
 }
+
+#[test]
+fn rules_for_a_role_hold_for_the_role_that_is_named() {
+    let scene = Scene::new();
+    let rule = "version = 1\n[[rule]]\neffect = \"deny\"\nmatch = \"Bash(ls:*)\"\nrole = \"reviewer\"\n";
+    scene.repo.write(".missiond/policy.toml", rule).unwrap();
+    let decision = |args: &[&str]| {
+        let outcome = check(&scene, &[&["--workspace", ".", "--json"], args].concat(), &[call("a", "ls")]);
+        outcome.assert(0, &[]);
+        serde_json::from_str::<Value>(&outcome.out).unwrap()["decision"].clone()
+    };
+    assert_eq!(decision(&["--role", "reviewer"]), json!("deny"));
+    assert_eq!(decision(&["--role", "coder"]), json!("allow"));
+    // Whoever it is might be a reviewer.
+    assert_eq!(decision(&["--slot", "s1", "--agent", "claude"]), json!("deny"));
+}
+
+#[test]
+fn other_agents_permissions_become_a_policy_that_holds() {
+    let scene = Scene::new();
+    let settings = json!({ "permissions": { "deny": ["Bash(frob:*)", "Read(../\u{1b}[2J)"] } }).to_string();
+    scene.repo.write(".claude/settings.json", &settings).unwrap();
+    let outcome = scene.run(&["policy", "import", "--from", "claude", ".claude/settings.json"]);
+    outcome.assert(0, &["not as it was", "isn't carried over"]);
+    assert!(!outcome.all().contains('\u{1b}'), "{outcome:#?}");
+    scene.repo.write(".missiond/policy.toml", &outcome.out).unwrap();
+    let outcome = check(&scene, &["--workspace", ".", "--json"], &[call("a", "frob x")]);
+    assert_eq!(serde_json::from_str::<Value>(&outcome.out).unwrap()["decision"], "deny");
+
+    scene
+        .repo
+        .write("default.rules", "prefix_rule(pattern = ['git', 'push'], decision = 'forbidden')\n")
+        .unwrap();
+    let text = scene.ok(&["policy", "import", "--from", "codex", "default.rules"]);
+    assert!(text.contains("\"Bash(git push:*)\""), "{text}");
+    let wrong = scene.run(&["policy", "import", "--from", "claude", "default.rules"]);
+    wrong.assert(3, &["default.rules:1:"]);
+    scene.run(&["policy", "import", "--from", "codex", "nowhere"]).assert(1, &["nowhere cannot be read"]);
+    scene.run(&["policy", "import", "--from", "gemini", "default.rules"]).assert(2, &["claude, codex"]);
+}

@@ -3,17 +3,18 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use jiff::tz::TimeZone;
 use missiond_policy::hook::{EventName, claude_settings};
-use missiond_policy::{Layer, Policies, Policy, Preset, Surroundings};
+use missiond_policy::{CallRates, Disk, Layer, LocalTime, Policies, Policy, Preset, Surroundings};
 
 use crate::agents::HookProtocol;
 use crate::config::{Config, Settings};
 use crate::control::ProjectPaths;
 use crate::error::{Error, chain};
 use crate::model::{Decision, Risk, ToolCall, Verdict};
-use crate::ports::{BoxFuture, Gate, GateError, Seat};
+use crate::ports::{BoxFuture, Clock, Gate, GateError, Seat, SystemClock};
 
 /// The events that our hooks hear: the one that asks, and those that tell how a turn goes.
 const EVENTS: [EventName; 5] = [
@@ -35,6 +36,10 @@ pub struct PolicyGate {
     /// Directories besides the workspace that an agent may use like it.
     open: Vec<PathBuf>,
     protected: Vec<PathBuf>,
+    clock: Arc<dyn Clock>,
+    /// How often rules with a limit were matched, by all agents together, counted from `begun`.
+    rates: Arc<CallRates>,
+    begun: Instant,
 }
 
 impl PolicyGate {
@@ -78,7 +83,22 @@ impl PolicyGate {
         // An empty or relative HOME names no directory that `~` could stand for.
         let home = std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
         let open = vec![std::env::temp_dir(), PathBuf::from("/tmp"), PathBuf::from("/var/tmp")];
-        Self { policies: Arc::new(policies), home, open, protected }
+        Self {
+            policies: Arc::new(policies),
+            home,
+            open,
+            protected,
+            clock: Arc::new(SystemClock),
+            rates: Arc::new(CallRates::new()),
+            begun: Instant::now(),
+        }
+    }
+
+    /// The gate with another clock, for rules that name a time of day.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
     }
 
     /// The policies in force.
@@ -93,6 +113,10 @@ impl PolicyGate {
         surroundings.temp_dirs.clone_from(&self.open);
         surroundings.protected.clone_from(&self.protected);
         surroundings.own_pids = vec![std::process::id()];
+        // Looking the time zone up costs more than all the rest.
+        if self.policies.depend_on_time() {
+            surroundings.now = self.local_time();
+        }
         surroundings
     }
 
@@ -100,11 +124,33 @@ impl PolicyGate {
     pub fn judge_blocking(&self, call: &ToolCall, seat: &Seat) -> Verdict {
         let mut surroundings = self.surroundings(&seat.workspace, &seat.project);
         surroundings.can_ask = seat.can_ask;
-        let mut judged =
-            missiond_policy::ToolCall::new(call.tool.clone(), call.input.clone(), call.cwd.clone());
-        judged.id = Some(call.id.clone());
-        convert(&self.policies.judge(&judged, &surroundings))
+        surroundings.role = Some(seat.role.to_string());
+        surroundings.slot = Some(seat.slot.to_string());
+        surroundings.agent = Some(seat.agent.to_string());
+        let call = judged(call);
+        convert(&self.policies.judge_counted(&call, &surroundings, &Disk, &self.rates, self.begun.elapsed()))
     }
+
+    /// Judges a call that is made in no mission, by an agent of this kind: its role and slot aren't known, nobody counts
+    /// its calls, and the agent itself can ask. Blocks while it looks at the file system.
+    pub fn judge_alone(&self, call: &ToolCall, agent: &str, workspace: &Path, project: &Path) -> Verdict {
+        let mut surroundings = self.surroundings(workspace, project);
+        surroundings.can_ask = true;
+        surroundings.agent = Some(agent.to_owned());
+        convert(&self.policies.judge(&judged(call), &surroundings))
+    }
+
+    fn local_time(&self) -> Option<LocalTime> {
+        let now = self.clock.now().to_zoned(TimeZone::system());
+        let day = u8::try_from(now.weekday().to_monday_zero_offset()).ok()?;
+        LocalTime::new(day, u8::try_from(now.hour()).ok()?, u8::try_from(now.minute()).ok()?)
+    }
+}
+
+fn judged(call: &ToolCall) -> missiond_policy::ToolCall {
+    let mut judged = missiond_policy::ToolCall::new(call.tool.clone(), call.input.clone(), call.cwd.clone());
+    judged.id = Some(call.id.clone());
+    judged
 }
 
 impl Gate for PolicyGate {

@@ -8,6 +8,8 @@ mod contract;
 mod control;
 mod decode;
 mod docs;
+#[cfg(feature = "policy")]
+mod gate_rules;
 #[cfg(all(feature = "git", feature = "policy"))]
 mod hook;
 mod mission;

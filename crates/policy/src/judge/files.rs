@@ -110,7 +110,10 @@ impl Judge<'_> {
             Err(error) => return self.settle(Act::BadPath, None, &format!("{}: {error}", quoted(shown))),
         };
         let standing = located.standing(access, &self.roots);
-        let hit = self.hit(self.subject(&located, access, access == Access::Delete));
+        let hit = match access {
+            Access::Delete => self.hit_throughout(&located, access),
+            Access::Read | Access::Write => self.hit(self.subject(&located, access)),
+        };
         // A rule for the whole tool or command allows a path too, but doesn't name it.
         let hit = hit.or(whole
             .filter(|hit| hit.rule.effect == Decision::Allow)
@@ -143,12 +146,12 @@ impl Judge<'_> {
     /// What a rule says against taking the path with everything in it, where the path alone says less.
     pub(super) fn throughout(&self, path: &str, cwd: &Path, access: Access) -> Option<Verdict> {
         let located = self.roots.locate(path, cwd, self.links).ok()?;
-        let hit = self.hit(self.subject(&located, access, true))?;
+        let hit = self.hit_throughout(&located, access)?;
         (hit.rule.effect != Decision::Allow).then(|| by_rule(hit.rule))
     }
 
-    fn subject<'s>(&'s self, located: &'s Located, access: Access, below: bool) -> Subject<'s> {
-        Subject::Path { access, below, located, roots: &self.roots, links: self.links }
+    fn subject<'s>(&'s self, located: &'s Located, access: Access) -> Subject<'s> {
+        Subject::Path { access, below: false, located, roots: &self.roots, links: self.links }
     }
 
     pub(super) fn unreadable(&self, problem: &str) -> Verdict {

@@ -4,6 +4,7 @@ mod arguments;
 mod below;
 mod build;
 mod changes;
+mod contents;
 mod files;
 mod git;
 mod patterns;
@@ -15,17 +16,20 @@ mod wildcards;
 use std::{
     cell::RefCell,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
+use contents::Contents;
 use wildcards::Listed;
 
 use crate::{
     call::{Surroundings, ToolCall},
-    path::{Disk, Links, Roots},
+    path::{Disk, Links, NoLinks, Roots},
     policy::Policies,
     preset::{Act, Lift},
-    rule::{Rule, Subject},
-    text::quoted,
+    rates::CallRates,
+    rule::{Moved, Rule, Subject},
+    text::{quoted, shown},
     tool::{Kind, Tool},
     verdict::{Decision, Explanation, Risk, RuleId, Verdict},
 };
@@ -42,7 +46,24 @@ impl Policies {
     /// Judges a call over any file system; a pure function of its arguments and of what `links` says.
     #[must_use]
     pub fn judge_with(&self, call: &ToolCall, surroundings: &Surroundings, links: &dyn Links) -> Verdict {
-        self.judged(call, surroundings, links, None)
+        self.judged(call, surroundings, links, None, None)
+    }
+
+    /// Judges over any file system, and counts the call for the rules with `calls_per_minute` that it would come under.
+    /// `now` is the time since any moment that stays the same, and never goes back.
+    ///
+    /// Where nobody counts, as in the other ways to judge, such a rule applies to every call if it restricts, and to none
+    /// if it allows.
+    #[must_use]
+    pub fn judge_counted(
+        &self,
+        call: &ToolCall,
+        surroundings: &Surroundings,
+        links: &dyn Links,
+        rates: &CallRates,
+        now: Duration,
+    ) -> Verdict {
+        self.judged(call, surroundings, links, None, Some((rates, now)))
     }
 
     /// Judges as [`Policies::judge`] does, and says what the verdict was made from.
@@ -60,9 +81,16 @@ impl Policies {
         links: &dyn Links,
     ) -> Explanation {
         let seen = RefCell::new(Seen::default());
-        let verdict = self.judged(call, surroundings, links, Some(&seen));
-        let Seen { commands, effects } = seen.into_inner();
+        let verdict = self.judged(call, surroundings, links, Some(&seen), None);
+        let Seen { commands, effects, .. } = seen.into_inner();
         Explanation { verdict, commands, effects }
+    }
+
+    /// Whether a rule matches the call or a part of it, where no file is a link.
+    pub(crate) fn speak_of(&self, call: &ToolCall, surroundings: &Surroundings) -> bool {
+        let seen = RefCell::new(Seen::default());
+        let _ = self.judged(call, surroundings, &NoLinks, Some(&seen), None);
+        seen.into_inner().ruled
     }
 
     fn judged(
@@ -71,11 +99,28 @@ impl Policies {
         surroundings: &Surroundings,
         links: &dyn Links,
         seen: Option<&RefCell<Seen>>,
+        counting: Option<(&CallRates, Duration)>,
     ) -> Verdict {
         let verdict = match Roots::new(surroundings, links) {
             Ok(roots) => {
-                let (tool, listed) = (Tool::named(&call.tool), Listed::default());
-                Judge { policies: self, call, surroundings, roots, links, tool, listed, seen }.judge()
+                let (tool, listed, moved) = (Tool::named(&call.tool), Listed::default(), Moved::default());
+                let (contents, applied) = (Contents::default(), RefCell::default());
+                let policies = self;
+                let judge = Judge {
+                    policies,
+                    call,
+                    surroundings,
+                    roots,
+                    links,
+                    tool,
+                    listed,
+                    contents,
+                    moved,
+                    counting,
+                    applied,
+                    seen,
+                };
+                judge.judge()
             }
             Err(error) => {
                 let reason = format!("the directories this agent works in can't be judged: {error}");
@@ -94,6 +139,8 @@ const MAX_SEEN: usize = 200;
 struct Seen {
     commands: Vec<String>,
     effects: Vec<&'static str>,
+    /// Whether any rule matched.
+    ruled: bool,
 }
 
 impl Seen {
@@ -119,6 +166,14 @@ struct Judge<'a> {
     tool: Tool,
     /// What was looked up in directories for this call.
     listed: Listed,
+    /// What was found in directories that this call takes with everything in them.
+    contents: Contents<'a>,
+    /// The rules that start from where a link leads.
+    moved: Moved,
+    /// Who counts the calls, and when this one is made.
+    counting: Option<(&'a CallRates, Duration)>,
+    /// Which of the rules that are counted apply to this call.
+    applied: RefCell<Vec<(&'a RuleId, bool)>>,
     /// What is found on the way, where somebody wants to know.
     seen: Option<&'a RefCell<Seen>>,
 }
@@ -132,7 +187,7 @@ struct Hit<'a> {
 
 impl<'a> Judge<'a> {
     fn judge(&self) -> Verdict {
-        let whole = self.hit(Subject::Tool(&self.tool));
+        let whole = self.hit(Subject::Tool { tool: &self.tool, input: &self.call.input });
         let verdict = match self.tool.kind {
             Kind::Shell => self.shell(whole),
             Kind::Read | Kind::Write | Kind::Search => self.files(whole),
@@ -159,24 +214,46 @@ impl<'a> Judge<'a> {
 
     /// A helper agent is started.
     fn helper(&self, whole: Option<Hit<'_>>) -> Verdict {
-        let name = ["subagent_type", "agent_type", "name"];
-        let name = name.iter().find_map(|key| self.call.input.get(key)?.as_str()).unwrap_or_default();
-        let verdict =
-            self.settle(Act::Helper, self.hit(Subject::Agent(name)).or(whole), "a helper agent is started");
+        // Tools differ in which argument names the type; without one they start this.
+        let names: Vec<&str> =
+            ["subagent_type", "agent_type", "name"].iter().filter_map(|key| self.argument(key)).collect();
+        let names = if names.is_empty() { vec!["general-purpose"] } else { names };
+        let settled = |name: &&str| {
+            self.settle(Act::Helper, self.hit(Subject::Agent(name)).or(whole), "a helper agent is started")
+        };
+        let verdict = names.iter().map(settled).reduce(Verdict::strictest);
+        let verdict = verdict.unwrap_or_else(|| self.unreadable("nothing names its type"));
         match self.widening() {
             Some(problem) => verdict.strictest(self.unreadable(&problem)),
             None => verdict,
         }
     }
 
-    /// The strictest rule that speaks of the subject.
+    /// The strictest rule that speaks of the subject and applies.
     fn hit(&self, subject: Subject<'_>) -> Option<Hit<'a>> {
-        let restricting = self.policies.denies.iter().chain(&self.policies.asks);
-        let rule = restricting
-            .into_iter()
-            .find(|rule| rule.matcher.touches(subject))
-            .or_else(|| self.policies.allows.iter().find(|rule| rule.matcher.covers(subject)))?;
+        let rules = &self.policies.rules;
+        let rule: &'a Rule = rules.speaking(subject, &self.moved).find(|rule| self.applies(rule))?;
+        if let Some(seen) = self.seen {
+            seen.borrow_mut().ruled = true;
+        }
         Some(Hit { rule, named: rule.matcher.is_specific() })
+    }
+
+    /// Whether the conditions of a rule that speaks of the call hold. It is counted as a call once, whatever its parts.
+    fn applies(&self, rule: &'a Rule) -> bool {
+        if !rule.conditions.hold(rule.effect, self.surroundings, &self.roots, self.links) {
+            return false;
+        }
+        let Some(limit) = rule.conditions.calls_per_minute() else { return true };
+        let restricts = rule.effect != Decision::Allow;
+        let Some((rates, now)) = self.counting else { return restricts };
+        let mut applied = self.applied.borrow_mut();
+        if let Some((_, applies)) = applied.iter().find(|(id, _)| *id == &rule.id) {
+            return *applies;
+        }
+        let applies = (rates.count(&rule.id, now) > limit) == restricts;
+        applied.push((&rule.id, applies));
+        applies
     }
 
     /// Weighs a rule against the preset's row.
@@ -240,7 +317,9 @@ fn by_rule(rule: &Rule) -> Verdict {
         Decision::Ask => "asks before",
         Decision::Deny => "denies",
     };
-    let reason =
-        rule.reason.clone().unwrap_or_else(|| format!("the rule {} {verb} this", quoted(&rule.pattern)));
+    let reason = rule.reason.clone().unwrap_or_else(|| {
+        let when = rule.conditions.to_string();
+        format!("the rule {} {verb} this{}", quoted(&rule.pattern), shown(&when))
+    });
     Verdict { decision: rule.effect, rule: Some(rule.id.clone()), reason, risk: rule.risk, part: None }
 }

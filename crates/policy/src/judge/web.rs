@@ -1,10 +1,10 @@
-use super::{Hit, Judge};
+use super::{Hit, Judge, by_rule};
 use crate::{
     preset::Act,
     rule::Subject,
     text::quoted,
-    url::{host, is_local},
-    verdict::Verdict,
+    url::{address, host, is_local, suspects},
+    verdict::{Decision, Verdict},
 };
 
 impl Judge<'_> {
@@ -12,10 +12,19 @@ impl Judge<'_> {
     pub(super) fn fetch(&self, whole: Option<Hit<'_>>) -> Verdict {
         let Some(url) = self.argument("url") else { return self.unreadable("no argument `url` holds text") };
         let Some((host, port)) = host(url) else {
-            return self.unreadable(&format!("the host of {} can't be told", quoted(url)));
+            let problem = format!("the host of {} can't be told", quoted(url));
+            return self.restricted(self.unreadable(&problem), suspects(url).iter().map(String::as_str));
         };
         let hit = self.hit(Subject::Domain(&host)).or(whole);
         let act = if is_local(&host, port) { Act::LocalNetwork } else { Act::Network };
-        self.settle(act, hit, &format!("fetches from {}", quoted(&host)))
+        let verdict = self.settle(act, hit, &format!("fetches from {}", quoted(&host)));
+        self.restricted(verdict, address(&host).as_deref().into_iter())
+    }
+
+    /// The verdict with what rules say against other hosts that may be meant.
+    fn restricted<'h>(&self, verdict: Verdict, hosts: impl Iterator<Item = &'h str>) -> Verdict {
+        let hits = hosts.filter_map(|host| self.hit(Subject::Domain(host)));
+        let restricting = hits.filter(|hit| hit.rule.effect != Decision::Allow);
+        restricting.fold(verdict, |verdict, hit| verdict.strictest(by_rule(hit.rule)))
     }
 }

@@ -15,6 +15,11 @@ pub trait Links: fmt::Debug {
     /// doesn't exist or can't be looked at. The path is absolute and its parent holds no link.
     fn target(&self, path: &Path) -> Option<PathBuf>;
 
+    /// Whether there may be symbolic links at all. A file system that can't tell says yes.
+    fn has_links(&self) -> bool {
+        true
+    }
+
     /// Whether anything of this name is there, a link that leads nowhere included. A file system that can't tell
     /// says no, and git's search for a repository isn't followed then.
     fn exists(&self, path: &Path) -> bool {
@@ -93,6 +98,10 @@ pub struct NoLinks;
 impl Links for NoLinks {
     fn target(&self, _: &Path) -> Option<PathBuf> {
         None
+    }
+
+    fn has_links(&self) -> bool {
+        false
     }
 }
 

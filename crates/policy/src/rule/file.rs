@@ -1,4 +1,4 @@
-use std::{collections::HashSet, ops::Range};
+use std::{collections::HashMap, ops::Range};
 
 use toml::{
     Spanned,
@@ -6,7 +6,8 @@ use toml::{
 };
 
 use super::{
-    Layer, Parsed, Rule,
+    Conditions, Layer, Parsed, Rule,
+    example::{Example, MAX_EXAMPLE_BYTES, MAX_EXAMPLES},
     matcher::{Matcher, nearest},
 };
 use crate::{
@@ -26,7 +27,21 @@ pub const MAX_RULES: usize = 20_000;
 const MAX_REASON_BYTES: usize = 1000;
 
 const TOP_KEYS: &[&str] = &["version", "preset", "default", "allow", "ask", "deny", "rule"];
-const RULE_KEYS: &[&str] = &["effect", "match", "id", "reason", "risk"];
+const RULE_KEYS: &[&str] = &[
+    "effect",
+    "match",
+    "id",
+    "reason",
+    "risk",
+    "role",
+    "slot",
+    "agent",
+    "workspace",
+    "time",
+    "calls_per_minute",
+    "examples",
+];
+const EXAMPLE_KEYS: &[&str] = &["match", "not_match"];
 
 /// Reads a policy.
 pub(crate) fn parse(text: &str, origin: &str, layer: Layer) -> Result<Parsed, Error> {
@@ -34,7 +49,8 @@ pub(crate) fn parse(text: &str, origin: &str, layer: Layer) -> Result<Parsed, Er
         return Err(Error::TooLong { origin: origin.to_owned(), limit: MAX_POLICY_BYTES });
     }
     let newlines = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at).collect();
-    Reader { text, newlines, origin, layer, rules: Vec::new(), ids: HashSet::new() }.read()
+    Reader { text, newlines, origin, layer, rules: Vec::new(), ids: HashMap::new(), examples: Vec::new() }
+        .read()
 }
 
 struct Reader<'a> {
@@ -44,7 +60,18 @@ struct Reader<'a> {
     origin: &'a str,
     layer: Layer,
     rules: Vec<Rule>,
-    ids: HashSet<RuleId>,
+    /// Where in `rules` each stands.
+    ids: HashMap<RuleId, usize>,
+    examples: Vec<Example>,
+}
+
+/// What a `[[rule]]` says beyond its effect and pattern.
+#[derive(Default)]
+struct Details {
+    id: Option<String>,
+    reason: Option<String>,
+    risk: Option<Risk>,
+    conditions: Conditions,
 }
 
 type Value<'a> = Spanned<DeValue<'a>>;
@@ -78,7 +105,7 @@ impl Reader<'_> {
                 self.list(effect, list)?;
             }
         }
-        Ok(Parsed { preset, default, rules: self.rules })
+        Ok(Parsed { preset, default, rules: self.rules, examples: self.examples })
     }
 
     fn preset(&self, value: &Value<'_>) -> Result<Preset, Error> {
@@ -107,7 +134,7 @@ impl Reader<'_> {
             let pattern = self.text_of(effect.as_str(), entry)?.to_owned();
             let matcher = Matcher::parse(&pattern)
                 .map_err(|problem| self.wrong(entry.span(), format!("in `{effect}`: {problem}")))?;
-            self.add(effect, &pattern, matcher, None, None, None, entry.span())?;
+            self.add(effect, &pattern, matcher, Details::default(), entry.span())?;
         }
         Ok(())
     }
@@ -135,27 +162,31 @@ impl Reader<'_> {
             .map_err(|problem| self.wrong(entry.span(), format!("{name}: {problem}")))?;
         let reason = table.get("reason").map(|reason| self.reason(reason)).transpose()?;
         let risk = table.get("risk").map(|risk| self.risk(risk)).transpose()?;
-        self.add(effect, &pattern, matcher, id, reason, risk, value.span())
+        let conditions = self.conditions(&name, table)?;
+        let examples = table.get("examples").map(|value| self.examples(value)).transpose()?;
+        let rule =
+            self.add(effect, &pattern, matcher, Details { id, reason, risk, conditions }, value.span())?;
+        self.examples.extend(examples.into_iter().flatten().map(|example| Example { rule, ..example }));
+        Ok(())
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the fields of one rule, each with its own source")]
+    /// Adds a rule, unless it says what one above says; where it stands.
     fn add(
         &mut self,
         effect: Decision,
         pattern: &str,
         matcher: Matcher,
-        id: Option<String>,
-        reason: Option<String>,
-        risk: Option<Risk>,
+        details: Details,
         span: Range<usize>,
-    ) -> Result<(), Error> {
+    ) -> Result<usize, Error> {
+        let Details { id, reason, risk, conditions } = details;
         let generated = id.is_none();
-        let name = id.unwrap_or_else(|| format!("{effect}:{pattern}"));
+        let name = id.unwrap_or_else(|| format!("{effect}:{pattern}{conditions}"));
         let rule_id = RuleId::new(self.layer.as_str(), &name);
-        if !self.ids.insert(rule_id.clone()) {
+        if let Some(at) = self.ids.get(&rule_id) {
             // The same entry twice says the same twice; the same id twice is a mistake.
             return if generated {
-                Ok(())
+                Ok(*at)
             } else {
                 Err(self.wrong(span, format!("a rule with the id {name:?} stands above")))
             };
@@ -169,9 +200,76 @@ impl Reader<'_> {
             Decision::Deny => Risk::High,
         });
         let line = self.line(&span);
+        let at = self.rules.len();
+        self.ids.insert(rule_id.clone(), at);
         let pattern = pattern.to_owned();
-        self.rules.push(Rule { id: rule_id, effect, pattern, matcher, reason, risk, line, generated });
-        Ok(())
+        self.rules.push(Rule {
+            id: rule_id,
+            effect,
+            pattern,
+            matcher,
+            conditions,
+            reason,
+            risk,
+            line,
+            generated,
+        });
+        Ok(at)
+    }
+
+    fn conditions(&self, name: &str, table: &DeTable<'_>) -> Result<Conditions, Error> {
+        let mut conditions = Conditions::default();
+        for key in Conditions::LISTS {
+            let Some(value) = table.get(key) else { continue };
+            for entry in self.one_or_more(key, value)? {
+                let text = self.text_of(key, entry)?;
+                conditions
+                    .add(key, text)
+                    .map_err(|problem| self.wrong(entry.span(), format!("{name}: {problem}")))?;
+            }
+        }
+        if let Some(value) = table.get("calls_per_minute") {
+            let calls = value.get_ref().as_integer().and_then(|calls| calls.as_str().parse().ok());
+            conditions
+                .limit(calls)
+                .map_err(|problem| self.wrong(value.span(), format!("{name}: {problem}")))?;
+        }
+        Ok(conditions)
+    }
+
+    /// A list that isn't empty, or the one entry that stands for it.
+    fn one_or_more<'v>(&self, key: &str, value: &'v Value<'v>) -> Result<&'v [Value<'v>], Error> {
+        match value.get_ref().as_array() {
+            Some(list) if list.is_empty() => {
+                Err(self
+                    .wrong(value.span(), format!("`{key}` is empty; leave it out where anything will do")))
+            }
+            Some(list) => Ok(list),
+            None => Ok(std::slice::from_ref(value)),
+        }
+    }
+
+    fn examples(&self, value: &Value<'_>) -> Result<Vec<Example>, Error> {
+        let wrong =
+            || self.wrong(value.span(), "`examples` must be a table: `{ match = [], not_match = [] }`");
+        let table = value.get_ref().as_table().ok_or_else(wrong)?;
+        self.check_keys(table, EXAMPLE_KEYS)?;
+        let mut examples = Vec::new();
+        for (key, matches) in [("match", true), ("not_match", false)] {
+            let Some(value) = table.get(key) else { continue };
+            for entry in self.one_or_more(key, value)? {
+                let text = self.text_of(key, entry)?;
+                if text.len() > MAX_EXAMPLE_BYTES || self.examples.len() + examples.len() == MAX_EXAMPLES {
+                    let problem = format!(
+                        "a policy may hold {MAX_EXAMPLES} examples of {MAX_EXAMPLE_BYTES} bytes each"
+                    );
+                    return Err(self.wrong(entry.span(), problem));
+                }
+                let line = self.line(&entry.span());
+                examples.push(Example { rule: 0, text: text.to_owned(), matches, line });
+            }
+        }
+        Ok(examples)
     }
 
     fn id(&self, value: &Value<'_>) -> Result<String, Error> {

@@ -1,4 +1,6 @@
-use super::{path_pattern::PathPattern, wildcard::Wildcard};
+use serde_json::Value;
+
+use super::{argument::Argument, path_pattern::PathPattern, wildcard::Wildcard};
 use crate::{
     path::{Access, Links, Located, Roots},
     text::quoted,
@@ -13,12 +15,12 @@ const MAX_PATTERN_BYTES: usize = 4096;
 pub(crate) enum Matcher {
     /// Every call of a tool.
     Tool(Tool),
-    /// The tools of an MCP server whose names match.
-    Mcp { server: String, tool: Wildcard },
+    /// The tools of an MCP server whose names match, called with arguments that do.
+    Mcp { server: String, tool: Wildcard, arguments: Vec<Argument> },
     /// Commands of a shell.
     Command { whole: Wildcard, longer: Option<Wildcard> },
     /// Files that are read, or written.
-    Path { access: Access, pattern: PathPattern },
+    Path { access: Access, pattern: Box<PathPattern> },
     /// Hosts that are fetched from.
     Domain(Wildcard),
     /// Helper agents by the name of their type.
@@ -28,7 +30,10 @@ pub(crate) enum Matcher {
 /// What a rule is held against.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Subject<'a> {
-    Tool(&'a Tool),
+    Tool {
+        tool: &'a Tool,
+        input: &'a Value,
+    },
     /// A command, in the spellings that an allow and that a restriction are held against.
     Command {
         exact: &'a [String],
@@ -47,7 +52,7 @@ pub(crate) enum Subject<'a> {
 }
 
 impl Matcher {
-    /// Reads `Tool`, `Tool(specifier)` or `mcp__server__tool`.
+    /// Reads `Tool`, `Tool(specifier)`, `mcp__server__tool` or `mcp__server__tool(argument=pattern)`.
     pub(super) fn parse(pattern: &str) -> Result<Self, String> {
         if pattern.len() > MAX_PATTERN_BYTES {
             return Err(format!("the pattern is longer than {MAX_PATTERN_BYTES} bytes"));
@@ -73,10 +78,9 @@ impl Matcher {
             ));
         }
         if tool::is_mcp(name) {
-            return match specifier {
-                None => Self::mcp(name),
-                Some(_) => Err(format!("{}: an MCP tool takes no specifier", quoted(pattern))),
-            };
+            return Self::mcp(name, specifier).map_err(|problem| {
+                if specifier.is_some() { format!("{}: {problem}", quoted(pattern)) } else { problem }
+            });
         }
         if name.contains('*') {
             return Err(format!(
@@ -98,14 +102,15 @@ impl Matcher {
         }
     }
 
-    fn mcp(name: &str) -> Result<Self, String> {
+    fn mcp(name: &str, specifier: Option<&str>) -> Result<Self, String> {
         let mut parts = name.splitn(3, "__").skip(1);
         let server = parts.next().unwrap_or_default();
         let tool = parts.next();
         if server.is_empty() || server.contains('*') || tool == Some("") {
             return Err(format!("{} isn't `mcp__server` or `mcp__server__tool`", quoted(name)));
         }
-        Ok(Self::Mcp { server: server.to_owned(), tool: Wildcard::new(tool.unwrap_or("*")) })
+        let arguments = specifier.map(Argument::parse_all).transpose()?.unwrap_or_default();
+        Ok(Self::Mcp { server: server.to_owned(), tool: Wildcard::new(tool.unwrap_or("*")), arguments })
     }
 
     fn specified(tool: &Tool, specifier: &str) -> Result<Self, String> {
@@ -121,9 +126,11 @@ impl Matcher {
         match tool.kind {
             Kind::Shell => Self::command(specifier),
             Kind::Read | Kind::Search => {
-                Ok(Self::Path { access: Access::Read, pattern: PathPattern::parse(specifier)? })
+                Ok(Self::Path { access: Access::Read, pattern: Box::new(PathPattern::parse(specifier)?) })
             }
-            Kind::Write => Ok(Self::Path { access: Access::Write, pattern: PathPattern::parse(specifier)? }),
+            Kind::Write => {
+                Ok(Self::Path { access: Access::Write, pattern: Box::new(PathPattern::parse(specifier)?) })
+            }
             Kind::Fetch => {
                 let domain = specifier.strip_prefix("domain:").ok_or("write `domain:` and a host name")?;
                 let valid = !domain.is_empty()
@@ -164,10 +171,13 @@ impl Matcher {
     /// Whether a rule that restricts speaks of the subject: any doubt counts as yes.
     pub(crate) fn touches(&self, subject: Subject<'_>) -> bool {
         match (self, subject) {
-            (Self::Tool(tool), Subject::Tool(called)) => tool.name.eq_ignore_ascii_case(&called.name),
-            (Self::Mcp { server, tool }, Subject::Tool(called)) => {
+            (Self::Tool(tool), Subject::Tool { tool: called, .. }) => {
+                tool.name.eq_ignore_ascii_case(&called.name)
+            }
+            (Self::Mcp { server, tool, arguments }, Subject::Tool { tool: called, input }) => {
                 mcp_rest(server, &called.name.to_ascii_lowercase())
-                    .is_some_and(|rest| Wildcard::new("*") == *tool || tool.lowercase().is_match(rest))
+                    .is_some_and(|rest| tool.lowercase().is_match(rest))
+                    && arguments.iter().all(|argument| argument.touches(input))
             }
             (Self::Command { whole, longer }, Subject::Command { loose, .. }) => loose.iter().any(|text| {
                 whole.is_match(text) || longer.as_ref().is_some_and(|longer| longer.is_match(text))
@@ -181,7 +191,19 @@ impl Matcher {
                         || (below && pattern.lies_below(located, roots, links)))
             }
             (Self::Domain(domain), Subject::Domain(host)) => host_matches(domain, host),
-            (Self::Agent(name), Subject::Agent(called)) => name.is_match(called),
+            (Self::Agent(name), Subject::Agent(called)) => {
+                name.lowercase().is_match(&called.trim().to_lowercase())
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the rule has wildcards that may match something below the path.
+    pub(crate) fn floats_over(&self, subject: Subject<'_>) -> bool {
+        match (self, subject) {
+            (Self::Path { access, pattern }, Subject::Path { access: wanted, located, roots, links, .. }) => {
+                same_family(*access, wanted) && pattern.floats_over(located, roots, links)
+            }
             _ => false,
         }
     }
@@ -189,13 +211,14 @@ impl Matcher {
     /// Whether a rule that allows speaks of the subject: any doubt counts as no.
     pub(crate) fn covers(&self, subject: Subject<'_>) -> bool {
         match (self, subject) {
-            (Self::Tool(tool), Subject::Tool(called)) => tool.name == called.name,
+            (Self::Tool(tool), Subject::Tool { tool: called, .. }) => tool.name == called.name,
             // A server's name may itself hold `__`; then nobody can tell where it ends.
-            (Self::Mcp { server, tool }, Subject::Tool(called)) => {
+            (Self::Mcp { server, tool, arguments }, Subject::Tool { tool: called, input }) => {
                 let rest =
                     called.name.strip_prefix("mcp__").and_then(|rest| rest.strip_prefix(server.as_str()));
                 rest.and_then(|rest| rest.strip_prefix("__"))
                     .is_some_and(|rest| !rest.contains("__") && tool.is_match(rest))
+                    && arguments.iter().all(|argument| argument.covers(input))
             }
             (Self::Command { whole, longer }, Subject::Command { exact, .. }) => exact.iter().any(|text| {
                 whole.is_match(text) || longer.as_ref().is_some_and(|longer| longer.is_match(text))

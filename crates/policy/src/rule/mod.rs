@@ -1,15 +1,23 @@
 //! Rules as people write them, and what they match.
 
+mod argument;
+mod condition;
+mod example;
 mod file;
+mod index;
 mod matcher;
 mod path_pattern;
+mod set;
 mod wildcard;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use condition::Conditions;
+pub(crate) use example::Example;
 pub(crate) use file::parse;
 pub use file::{MAX_POLICY_BYTES, MAX_RULES};
 pub(crate) use matcher::{Matcher, Subject};
+pub(crate) use set::{Moved, RuleSet};
 
 use crate::{
     preset::Preset,
@@ -51,6 +59,7 @@ pub struct Rule {
     pub(crate) effect: Decision,
     pub(crate) pattern: String,
     pub(crate) matcher: Matcher,
+    pub(crate) conditions: Conditions,
     pub(crate) reason: Option<String>,
     pub(crate) risk: Risk,
     pub(crate) line: usize,
@@ -63,6 +72,11 @@ impl Rule {
     #[must_use]
     pub fn id(&self) -> &RuleId {
         &self.id
+    }
+
+    /// The rule's id without its layer.
+    pub(crate) fn name(&self) -> &str {
+        self.id.as_str().split_once('/').map_or("", |(_, name)| name)
     }
 
     /// What the rule does to the calls it matches.
@@ -102,4 +116,5 @@ pub(crate) struct Parsed {
     pub(crate) preset: Option<Preset>,
     pub(crate) default: Option<Decision>,
     pub(crate) rules: Vec<Rule>,
+    pub(crate) examples: Vec<Example>,
 }

@@ -1,4 +1,7 @@
-use std::path::{Component, Path, PathBuf};
+use std::{
+    path::{Component, Path, PathBuf},
+    sync::OnceLock,
+};
 
 use globset::{GlobBuilder, GlobMatcher};
 
@@ -15,8 +18,9 @@ pub(crate) struct PathPattern {
     rest: Option<Glob>,
 }
 
+/// Where a pattern starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Anchor {
+pub(super) enum Anchor {
     /// `//x`: the root of the file system.
     System,
     /// `~/x`.
@@ -30,8 +34,16 @@ enum Anchor {
 
 #[derive(Debug, Clone)]
 struct Glob {
-    exact: GlobMatcher,
-    any_case: GlobMatcher,
+    text: String,
+    exact: Automaton,
+    any_case: Automaton,
+}
+
+/// A glob that was read, and is compiled when it is first needed: of thousands most never are.
+#[derive(Debug, Clone)]
+struct Automaton {
+    glob: globset::Glob,
+    compiled: OnceLock<GlobMatcher>,
 }
 
 impl PathPattern {
@@ -106,30 +118,69 @@ impl PathPattern {
             .any(|start| readings(path).any(|path| below_in_any_case(start, path).is_some()))
     }
 
+    /// Whether the pattern has wildcards that start from the path or above it, in any of its readings.
+    pub(crate) fn floats_over(&self, path: &Located, roots: &Roots, links: &dyn Links) -> bool {
+        self.rest.is_some()
+            && self
+                .starts(roots, links)
+                .iter()
+                .any(|start| readings(path).any(|path| below_in_any_case(path, start).is_some()))
+    }
+
     /// Where the wildcards of the pattern start from, by every reading of it.
     fn starts(&self, roots: &Roots, links: &dyn Links) -> Vec<PathBuf> {
-        let system = [PathBuf::from("/")];
-        let bases: Vec<&PathBuf> = match self.anchor {
-            Anchor::System => system.iter().collect(),
-            Anchor::Home => roots.home.iter().collect(),
-            Anchor::Workspace => roots.workspace.iter().chain(&roots.project_root).collect(),
-            Anchor::WorkspaceOrSystem => {
-                roots.workspace.iter().chain(&roots.project_root).chain(&system).collect()
-            }
-        };
+        let bases = self.anchor.bases(roots);
+        if self.literal.as_os_str().is_empty() {
+            // The directories themselves are given in both readings.
+            return bases;
+        }
         let each = bases.into_iter().flat_map(|base| {
             let spelled = base.join(&self.literal);
             // The pattern may name a directory by a link, and the path by where the link leads.
-            let walked = spelled.to_str().and_then(|text| roots.locate(text, base, links).ok());
+            let walked = spelled.to_str().and_then(|text| roots.locate(text, &base, links).ok());
             walked.into_iter().flat_map(|located| located.reached).chain([spelled])
         });
         each.collect()
     }
 
+    pub(super) fn anchor(&self) -> Anchor {
+        self.anchor
+    }
+
+    /// The components before the first wildcard.
+    pub(super) fn literal(&self) -> &Path {
+        &self.literal
+    }
+
+    /// The last component of what follows the literal ones.
+    pub(super) fn last_wild(&self) -> Option<&str> {
+        self.rest.as_ref().and_then(|glob| glob.text.rsplit('/').next())
+    }
+
     fn rest_matches(&self, below: &Path, any_case: bool) -> bool {
         let Some(glob) = &self.rest else { return true };
-        let matcher = if any_case { &glob.any_case } else { &glob.exact };
+        let matcher = if any_case { &glob.any_case } else { &glob.exact }.matcher();
         below.ancestors().take_while(|path| !path.as_os_str().is_empty()).any(|path| matcher.is_match(path))
+    }
+}
+
+impl Anchor {
+    pub(super) const ALL: [Self; 4] = [Self::System, Self::Home, Self::WorkspaceOrSystem, Self::Workspace];
+
+    /// The directories a pattern may start from, for a rule that restricts.
+    pub(super) fn bases(self, roots: &Roots) -> Vec<PathBuf> {
+        let mut bases = match self {
+            Self::System => vec![PathBuf::from("/")],
+            Self::Home => roots.home.clone(),
+            Self::Workspace | Self::WorkspaceOrSystem => {
+                roots.workspace.iter().chain(&roots.project_root).cloned().collect()
+            }
+        };
+        if self == Self::WorkspaceOrSystem {
+            bases.push(PathBuf::from("/"));
+        }
+        bases.dedup();
+        bases
     }
 }
 
@@ -138,18 +189,27 @@ impl Glob {
         let build = |any_case| {
             let mut builder = GlobBuilder::new(pattern);
             builder.literal_separator(true).backslash_escape(true).case_insensitive(any_case);
-            builder.build().map(|glob| glob.compile_matcher()).map_err(|error| error.kind().to_string())
+            builder
+                .build()
+                .map(|glob| Automaton { glob, compiled: OnceLock::new() })
+                .map_err(|error| error.kind().to_string())
         };
-        Ok(Self { exact: build(false)?, any_case: build(true)? })
+        Ok(Self { text: pattern.to_owned(), exact: build(false)?, any_case: build(true)? })
     }
 }
 
-fn readings(path: &Located) -> impl Iterator<Item = &PathBuf> {
+impl Automaton {
+    fn matcher(&self) -> &GlobMatcher {
+        self.compiled.get_or_init(|| self.glob.compile_matcher())
+    }
+}
+
+pub(super) fn readings(path: &Located) -> impl Iterator<Item = &PathBuf> {
     path.reached.iter().chain([&path.spelled])
 }
 
 /// What is left of the path below `start`, when their components differ in case at most.
-fn below_in_any_case(path: &Path, start: &Path) -> Option<PathBuf> {
+pub(super) fn below_in_any_case(path: &Path, start: &Path) -> Option<PathBuf> {
     let mut rest = path.components();
     for expected in start.components() {
         let found = rest.next()?;

@@ -10,6 +10,16 @@ impl Wildcard {
         Self { pieces: pattern.split('*').map(str::to_owned).collect() }
     }
 
+    /// What every text that matches starts with.
+    pub(super) fn start(&self) -> &str {
+        self.pieces.first().map_or("", String::as_str)
+    }
+
+    /// What every text that matches ends with.
+    pub(super) fn end(&self) -> &str {
+        self.pieces.last().map_or("", String::as_str)
+    }
+
     /// The pattern in lower case.
     pub(crate) fn lowercase(&self) -> Self {
         Self { pieces: self.pieces.iter().map(|piece| piece.to_lowercase()).collect() }

@@ -1,12 +1,17 @@
 //! Tests of missiond-policy at its boundary.
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub, reason = "tests")]
 
+mod arguments;
 mod check;
 mod commands;
+mod conditions;
+mod contents;
 #[cfg(target_os = "linux")]
 mod differential;
+mod examples;
 mod handle;
 mod hooks;
+mod import;
 mod paths;
 mod presets;
 mod properties;

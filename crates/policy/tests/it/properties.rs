@@ -261,3 +261,52 @@ fn hostile_sizes_are_judged_in_time() {
         );
     }
 }
+
+proptest! {
+    #[test]
+    fn importing_never_panics_and_what_it_gives_can_be_read(text in any::<String>(), code in codex_text(), entries in vec(any::<String>(), 0..6)) {
+        for text in [&text, &code] {
+            if let Ok((policy, _)) = Policy::from_codex_rules(text, "x") {
+                prop_assert!(Policy::parse(&policy, "x", Layer::User).is_ok(), "{}", policy);
+            }
+        }
+        let settings = json!({ "permissions": { "allow": entries, "deny": entries, text: entries } }).to_string();
+        let (policy, _) = Policy::from_claude_settings(&settings, "x").unwrap();
+        prop_assert!(Policy::parse(&policy, "x", Layer::User).is_ok(), "{}", policy);
+        let _ = Policy::from_claude_settings(&policy, "x");
+    }
+}
+
+/// Pieces of programs, and what isn't quite.
+fn codex_text() -> impl Strategy<Value = String> {
+    let piece = select(vec![
+        "prefix_rule(",
+        "pattern",
+        "=",
+        "[",
+        "]",
+        ")",
+        ",",
+        "'git'",
+        "'push'",
+        "\"a b\"",
+        "'*'",
+        "decision",
+        "'forbidden'",
+        "'prompt'",
+        "match",
+        "not_match",
+        "justification",
+        "\n",
+        "#",
+        "'",
+        "\"",
+        "'''",
+        "\\",
+        "x",
+        "(",
+        "'é'",
+        "'\\n'",
+    ]);
+    vec(piece, 0..40).prop_map(|pieces| pieces.concat())
+}

@@ -54,7 +54,7 @@ fn s4_whatever_isnt_understood_is_an_error_that_names_the_line_and_what_was_mean
     check("version = 1\ndeny = [\"TodoWrite(x)\"]", 2, &["takes no specifier"]);
     check("version = 1\ndeny = [\"mcp__\"]", 2, &["mcp__server"]);
     check("version = 1\ndeny = [\"mcp__*\"]", 2, &["mcp__server"]);
-    check("version = 1\ndeny = [\"mcp__s__t(x)\"]", 2, &["takes no specifier"]);
+    check("version = 1\ndeny = [\"mcp__s__t(x)\"]", 2, &["`x` isn't `argument=pattern`"]);
     check("version = 1\ndeny = [\"*\"]", 2, &["can't hold `*`"]);
     check("version = 1\ndeny = [\"\"]", 2, &["doesn't start with a tool's name"]);
     check("version = 1\ndeny = [\"(ls)\"]", 2, &["doesn't start with a tool's name"]);
@@ -316,10 +316,50 @@ fn patterns_for_other_tools() {
     check("WebFetch(domain:example.com)", "WebFetch", fetch("https://example.com.evil.org/"), false, false);
     check("WebFetch(domain:example.com)", "WebFetch", fetch("https://evil.org/example.com"), false, false);
     check("WebFetch(domain:example.com)", "WebFetch", fetch("https://example.com@evil.org/"), false, false);
-    check("WebFetch(domain:example.com)", "WebFetch", fetch("https://evil.org\\@example.com/"), false, false);
+    check("WebFetch(domain:example.com)", "WebFetch", fetch("https://evil.org\\@example.com/"), false, true);
     check("WebFetch(domain:*.example.com)", "WebFetch", fetch("https://a.b.example.com/"), true, true);
     check("WebFetch(domain:*.example.com)", "WebFetch", fetch("https://example.com/"), false, false);
     check("WebFetch(domain:*.example.com)", "WebFetch", fetch("https://evilexample.com/"), false, false);
+    check("WebFetch(domain:example.com)", "WebFetch", fetch("https://example.com../x"), true, true);
+    // Where programs disagree about the host, any that could be meant is denied and none allowed.
+    for url in [
+        "https://user@example.com/",
+        "https://user:secret@example.com:8443/x",
+        "https://example.com\\@evil.org/",
+        "https:example.com/x",
+        "https:/example.com/x",
+        "https:\\\\example.com\\x",
+        "//example.com/x",
+        "example.com/x",
+        "ftp://example.com/x",
+        "ht\ttps://exam\nple.com/x",
+        " https://example.com/x",
+        "https://ex%61mple.com/x",
+        "https://exa\u{200b}mple.com/x",
+    ] {
+        check("WebFetch(domain:example.com)", "WebFetch", fetch(url), false, true);
+    }
+    check("WebFetch(domain:127.0.0.1)", "WebFetch", fetch("http://127.0.0.1:8080/"), true, true);
+    for url in [
+        "http://2130706433/",
+        "http://0x7f.1/",
+        "http://127.1/",
+        "http://0177.0.0.1/",
+        "http://[::ffff:7f00:1]/",
+    ] {
+        check("WebFetch(domain:127.0.0.1)", "WebFetch", fetch(url), false, true);
+    }
+    check("WebFetch(domain:[::1])", "WebFetch", fetch("http://[0:0:0:0:0:0:0:1]/"), false, true);
+    // A host in another script is asked, and one in its plain form is a name like any.
+    check("WebFetch(domain:*)", "WebFetch", fetch("https://b\u{fc}cher.example/"), false, true);
+    check(
+        "WebFetch(domain:xn--bcher-kva.example)",
+        "WebFetch",
+        fetch("https://xn--bcher-kva.example/"),
+        true,
+        true,
+    );
+    check("WebFetch", "WebFetch", fetch("https://example.com/x"), true, true);
     check("WebFetch", "WebFetch", fetch("https://example.com/"), true, true);
     check("mcp__github", "mcp__github__get_issue", json!({}), true, true);
     check("mcp__github__*", "mcp__github__get_issue", json!({}), true, true);
@@ -334,6 +374,10 @@ fn patterns_for_other_tools() {
     check("Agent(Explore)", "Agent", json!({ "subagent_type": "Explore" }), true, true);
     check("Task(Explore)", "Agent", json!({ "subagent_type": "Explore" }), true, true);
     check("Agent(Explore)", "Task", json!({ "subagent_type": "Plan" }), false, false);
+    check("Agent(Explore)", "Agent", json!({ "subagent_type": " explore" }), false, true);
+    check("Agent(Explore)", "Agent", json!({ "agent_type": "Plan", "subagent_type": "Explore" }), true, true);
+    check("Agent(general-purpose)", "Agent", json!({}), true, true);
+    check("Agent(Exp*)", "Agent", json!({ "subagent_type": "Explore" }), true, true);
     check("WebSearch", "WebSearch", json!({ "query": "x" }), true, true);
     check("Skill", "Skill", json!({ "skill": "x" }), true, true);
     check("SomethingNew", "SomethingNew", json!({}), true, true);

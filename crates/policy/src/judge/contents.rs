@@ -1,0 +1,125 @@
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
+
+use super::{Hit, Judge};
+use crate::{
+    path::{Access, Located},
+    rule::{Rule, Subject},
+    verdict::Decision,
+};
+
+/// The most names of one directory that are looked at.
+const MAX_NAMES: usize = 4096;
+
+/// The most names that are looked at for one call.
+const MAX_LOOKED_AT: usize = 10_000;
+
+/// Directories that builders make and fill: what lies there is theirs, whatever it is called.
+const MADE: &[&str] = &[
+    "target",
+    "node_modules",
+    "__pycache__",
+    ".venv",
+    "venv",
+    ".tox",
+    ".pytest_cache",
+    ".mypy_cache",
+    ".ruff_cache",
+    ".next",
+    ".turbo",
+    ".gradle",
+];
+
+/// What was found in directories for one call.
+#[derive(Debug, Default)]
+pub(super) struct Contents<'a> {
+    found: RefCell<HashMap<(PathBuf, Access), Option<&'a Rule>>>,
+    looked_at: Cell<usize>,
+}
+
+impl<'a> Judge<'a> {
+    /// The strictest rule that speaks of the path, or of what lies in it where that is taken along.
+    pub(super) fn hit_throughout(&self, located: &Located, access: Access) -> Option<Hit<'a>> {
+        let subject = Subject::Path { access, below: true, located, roots: &self.roots, links: self.links };
+        let hit = self.hit(subject);
+        let strictness = |hit: Option<Hit<'_>>| hit.map_or(Decision::Allow, |hit| hit.rule.effect);
+        if strictness(hit) == Decision::Deny {
+            return hit;
+        }
+        let inside = located.reached.iter().filter_map(|directory| self.rule_inside(directory, access));
+        let inside = inside.max_by_key(|rule| rule.effect).map(|rule| Hit { rule, named: true });
+        if strictness(inside) > strictness(hit) { inside } else { hit }
+    }
+
+    /// The strictest rule with wildcards that restricts a file somewhere below the directory. What can't be looked through
+    /// counts as holding such a file.
+    fn rule_inside(&self, directory: &Path, access: Access) -> Option<&'a Rule> {
+        let key = (directory.to_owned(), access);
+        if let Some(known) = self.contents.found.borrow().get(&key) {
+            return *known;
+        }
+        let found = self.look_inside(directory, access);
+        self.contents.found.borrow_mut().insert(key, found);
+        found
+    }
+
+    fn look_inside(&self, directory: &Path, access: Access) -> Option<&'a Rule> {
+        let located = Located { spelled: directory.to_owned(), reached: vec![directory.to_owned()] };
+        let subject =
+            Subject::Path { access, below: false, located: &located, roots: &self.roots, links: self.links };
+        let rules = &self.policies.rules;
+        let in_doubt: &'a Rule = rules.floating_over(subject, &self.moved).find(|rule| self.applies(rule))?;
+        if self.is_made(directory) {
+            return None;
+        }
+        let mut strictest: Option<&'a Rule> = None;
+        let mut todo = vec![directory.to_owned()];
+        while let Some(directory) = todo.pop() {
+            let Some(names) = self.links.names(&directory, MAX_NAMES) else {
+                // A file holds nothing, and neither does what isn't there.
+                if self.links.is_file(&directory) || !self.links.exists(&directory) {
+                    continue;
+                }
+                return Some(in_doubt);
+            };
+            let looked_at = self.contents.looked_at.get() + names.len();
+            self.contents.looked_at.set(looked_at);
+            if looked_at > MAX_LOOKED_AT {
+                return Some(in_doubt);
+            }
+            for name in names {
+                let path = directory.join(&name);
+                let made = name.to_str().is_some_and(|name| MADE.contains(&name));
+                let located = Located { spelled: path.clone(), reached: vec![path.clone()] };
+                let subject = Subject::Path {
+                    access,
+                    below: false,
+                    located: &located,
+                    roots: &self.roots,
+                    links: self.links,
+                };
+                let rule =
+                    self.hit(subject).map(|hit| hit.rule).filter(|rule| rule.effect != Decision::Allow);
+                match rule {
+                    Some(rule) if rule.effect == Decision::Deny => return Some(rule),
+                    Some(rule) => strictest = strictest.or(Some(rule)),
+                    None => {}
+                }
+                if !made && self.links.is_directory(&path) {
+                    todo.push(path);
+                }
+            }
+        }
+        strictest
+    }
+
+    /// Whether the directory is, or lies in, one that a builder makes.
+    fn is_made(&self, directory: &Path) -> bool {
+        let workspace = self.roots.workspace.iter().find_map(|root| directory.strip_prefix(root).ok());
+        let below = workspace.or_else(|| directory.file_name().map(Path::new)).unwrap_or(directory);
+        below.iter().any(|name| name.to_str().is_some_and(|name| MADE.contains(&name)))
+    }
+}

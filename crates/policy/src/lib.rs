@@ -44,10 +44,10 @@
 //!
 //! # The design, and its price
 //!
-//! Only commands that are wholly understood are allowed: plain words, known programs, known options, paths that
-//! are resolved at the moment of the decision. Everything else is asked, so that harmless commands are asked about
-//! that a pattern over the text would let pass. In return no spelling of a command gets past a rule by being
-//! unknown to it.
+//! A shell command is parsed and gone through into every command that it might run, with its words as far as they are
+//! literal, and each is judged by what a table knows of the program: which options, which files, what else. What isn't
+//! known is asked, so that a harmless program is asked about that a pattern over the text would let pass. In return no
+//! spelling of a command gets past a rule by being unknown to it. The table is long, and it is never finished.
 //!
 //! Judging is a pure function of the call, the [`Surroundings`] and what [`Links`] says about the file system;
 //! [`Policies::judge`] asks this machine's disk, [`Policies::judge_with`] whatever it is given.

@@ -3,6 +3,7 @@
 
 mod check;
 mod commands;
+mod dialects;
 mod handle;
 mod hooks;
 mod paths;

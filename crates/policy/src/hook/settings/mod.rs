@@ -70,6 +70,6 @@ pub fn shell_words<W: AsRef<OsStr>>(words: &[W]) -> Result<String, SettingsError
 }
 
 /// Between single quotes a shell changes nothing; a single quote itself is put between double ones.
-fn quoted(word: &str) -> String {
+pub(super) fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', "'\"'\"'"))
 }

@@ -22,6 +22,8 @@ pub use effect::{Effect, Ending};
 pub use event::{HookBody, HookEvent, MAX_EVENT_BYTES, MAX_EVENT_DEPTH, ToolUse};
 pub use name::EventName;
 pub use run::{HookError, HookLimits, Outcome, read_event, run};
-pub use settings::{SettingsError, claude_settings, shell_words};
+pub use settings::{
+    MAX_SETTINGS_BYTES, SettingsError, claude_settings, install, is_ours, shell_words, uninstall,
+};
 
 pub use crate::tool::knows_tool;

@@ -6,6 +6,7 @@ mod commands;
 mod dialects;
 mod handle;
 mod hooks;
+mod install;
 mod paths;
 mod presets;
 mod properties;

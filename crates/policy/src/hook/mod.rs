@@ -11,6 +11,7 @@ mod answer;
 mod dialect;
 mod effect;
 mod event;
+pub mod lint;
 mod name;
 mod nesting;
 mod run;
@@ -23,7 +24,8 @@ pub use event::{HookBody, HookEvent, MAX_EVENT_BYTES, MAX_EVENT_DEPTH, ToolUse};
 pub use name::EventName;
 pub use run::{HookError, HookLimits, Outcome, read_event, run};
 pub use settings::{
-    MAX_SETTINGS_BYTES, SettingsError, claude_settings, install, is_ours, shell_words, uninstall,
+    Entry, MAX_SETTINGS_BYTES, SettingsError, SettingsFormat, claude_settings, install, is_ours, shell_words,
+    uninstall,
 };
 
 pub use crate::tool::knows_tool;

@@ -74,6 +74,9 @@ fn everything_else_stays_byte_for_byte() {
             let installed = put(dialect, text).unwrap();
             assert_eq!(put(dialect, &installed).unwrap(), installed, "{text:?}: a second time");
             assert_eq!(uninstall(dialect, &installed).unwrap(), text, "{dialect}: {installed}");
+            if text.lines().count() == 1 {
+                continue;
+            }
             // Whatever was there before is there still, in its order.
             let mut rest = installed.as_str();
             for line in text.lines().map(|line| line.trim().trim_end_matches([',', ']', '}', ' '])) {

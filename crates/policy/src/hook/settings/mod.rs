@@ -1,6 +1,7 @@
 //! The agents' settings: the lines that call our hook.
 
 mod edit;
+mod entries;
 mod json;
 mod words;
 
@@ -11,7 +12,10 @@ use serde_json::{Map, Value, json};
 use super::name::EventName;
 
 pub use edit::{MAX_SETTINGS_BYTES, install, uninstall};
+pub use entries::{Entry, SettingsFormat};
+pub(super) use entries::{Found, Settings};
 pub use words::is_ours;
+pub(super) use words::{Word, words};
 
 /// Why settings can't be written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

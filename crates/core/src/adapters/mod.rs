@@ -2,6 +2,8 @@
 
 #[cfg(feature = "git")]
 mod git;
+#[cfg(all(feature = "git", feature = "policy"))]
+pub mod hooks;
 #[cfg(feature = "policy")]
 mod policy;
 

@@ -24,7 +24,7 @@ use crate::control::{GateRequest, GateResponse, gate, inside_slot};
 use crate::error::chain;
 use crate::model::{Decision, ToolCall, Verdict};
 use crate::ports::Seat;
-use crate::project::{ProjectOptions, policy_at, root_of, workspace_of};
+use crate::project::{ProjectOptions, policy_in, root_of, workspace_of};
 
 /// How long the answer to a report is waited for: nobody needs it, and an agent must not wait for us.
 const REPORT_PATIENCE: Duration = Duration::from_secs(2);
@@ -226,8 +226,13 @@ fn judge(event: &HookEvent, named: Option<&Path>) -> Result<Outcome, String> {
             Verdict::deny(format!("{evidence}; in a mission only the hook of the slot is answered"));
         return Ok(Outcome::Verdict(to_policy(&verdict)));
     }
-    let (root, gate) =
-        policy_at(named.unwrap_or(&cwd), &ProjectOptions::of_person()).map_err(|error| chain(&error))?;
+    // Without a repository nothing is a workspace, so that nothing is allowed; a project that was named must be one.
+    let (root, is_project) = match root_of(named.unwrap_or(&cwd)) {
+        Ok(root) => (root, true),
+        Err(_) if named.is_none() => (cwd.clone(), false),
+        Err(error) => return Err(chain(&error)),
+    };
+    let gate = policy_in(&root, &ProjectOptions::of_person()).map_err(|error| chain(&error))?;
     let workspace = match named {
         // What a foreign repository says of itself counts for nothing.
         Some(_) if root_of(&cwd).ok().as_ref() != Some(&root) => root.clone(),
@@ -245,7 +250,11 @@ fn judge(event: &HookEvent, named: Option<&Path>) -> Result<Outcome, String> {
     let mut strictest: Option<Verdict> = None;
     for call in calls {
         let call = ToolCall::new(call.id.unwrap_or_default(), call.tool, call.input, call.cwd);
-        let verdict = gate.judge_blocking(&call, &seat);
+        let mut verdict = gate.judge_blocking(&call, &seat);
+        if verdict.decision == Decision::Allow && !is_project {
+            let reason = "this is no git repository, so that no policy allows anything here".to_owned();
+            verdict = Verdict::new(Decision::Ask, verdict.rule, reason);
+        }
         if verdict.decision == Decision::Ask && !knows_tool(&call.tool) && is_of_preset(&verdict) {
             return Err(format!(
                 "nothing here knows the tool `{}` of {}, which could write: a newer missiond may, and a rule can allow it",

@@ -237,7 +237,14 @@ impl Scratch {
         let name = format!("missiond-lint-{}", uuid::Uuid::now_v7().simple());
         let path = std::env::temp_dir().join(name);
         std::fs::DirBuilder::new().mode(0o700).create(&path)?;
-        Ok(Self(path))
+        let scratch = Self(path);
+        // Agents mostly work in a repository; a hook that looks for one and finds none has no fault of its own.
+        let mut git = SpawnSpec::new("git", &scratch.0).args(["init", "-q"]);
+        git.env = Environment::inherit_basics();
+        if let Err(error) = run(&git, b"", GIT_PATIENCE, MAX_OUTPUT_BYTES) {
+            tracing::debug!(%error, "hooks run without a repository");
+        }
+        Ok(scratch)
     }
 
     /// The event as if it had happened here.

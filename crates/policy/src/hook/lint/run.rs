@@ -103,6 +103,8 @@ pub fn lint_run(file: &SettingsFile<'_>, entry: &Entry, run: &Run<'_>) -> Vec<Fi
                 "to block, exit with 2 and a reason on standard error",
             );
         }
+        // Behind a request for permission there is still the agent's own dialog.
+        (true, true, Effect::Ignored(_) | Effect::Nothing) if event == EventName::PermissionRequest => {}
         (true, true, Effect::Ignored(_) | Effect::Nothing | Effect::Allows) => report(
             Severity::Warning,
             "fails-open",

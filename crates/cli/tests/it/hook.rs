@@ -286,3 +286,40 @@ fn without_a_repository_nothing_is_allowed() {
     check("touch new.txt", "ask");
     check("rm -rf /", "deny");
 }
+
+/// A question ends as a no, then the hook gives up as a no, and only then would the agent give the hook up.
+#[test]
+fn s8a_a_missions_question_ends_before_its_hook_and_the_hook_before_its_time_out() {
+    let scene = Scene::configured(
+        "[security]\napproval_timeout = \"20m\"\n[policy]\nversion = 1\nask = [\"Bash(touch:*)\"]\n",
+    );
+    let _up = scene.up();
+    scene.submit(r#"script:[{"bash":"touch asked.txt"}]"#);
+    let approval = scene.await_approval();
+    assert_eq!(approval["status"], "pending", "{approval}");
+    let slots = scene.repo.path().join(".missiond/slots");
+    let slot = std::fs::read_dir(&slots).unwrap().next().unwrap().unwrap().path();
+    let settings: Value =
+        serde_json::from_str(&std::fs::read_to_string(slot.join("settings.json")).unwrap()).unwrap();
+    let hook = &settings["hooks"]["PreToolUse"][0]["hooks"][0];
+    let command = hook["command"].as_str().unwrap();
+    let patience = command.split("'--patience' '").nth(1).and_then(|rest| rest.split('\'').next()).unwrap();
+    let patience: u64 = patience.parse().unwrap();
+    let timeout = hook["timeout"].as_u64().unwrap();
+    assert!(20 * 60 < patience && patience + 10 < timeout, "{command} within {timeout} s");
+}
+
+/// A hook whose mission does not answer says no by itself, in the time that it was given.
+#[test]
+fn s8a_a_mission_that_is_silent_is_a_no() {
+    let scene = Scene::new();
+    let socket = scene.repo.beside("gate");
+    let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let start = Instant::now();
+    let path = socket.to_str().unwrap();
+    let args = ["hook", "--gate", path, "--patience", "2", "pre-tool-use"];
+    let outcome = ask(&scene, &args, scene.repo.path(), "ls", None);
+    assert_eq!((outcome.code, outcome.out.as_str()), (2, ""), "{outcome:#?}");
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+    drop(listener);
+}

@@ -195,7 +195,7 @@ fn settings() -> impl Strategy<Value = Value> {
     let tree = leaf.prop_recursive(3, 20, 4, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 1..4).prop_map(Value::from),
-            prop::collection::btree_map("[a-z/\"]{1,6}", inner, 1..4).prop_map(|map| Value::from_iter(map)),
+            prop::collection::btree_map("[a-z/\"]{1,6}", inner, 1..4).prop_map(Value::from_iter),
         ]
     });
     let hook = "[a-z ./]{1,12}".prop_map(|command| json!({ "type": "command", "command": command }));

@@ -169,7 +169,7 @@ fn without(
 }
 
 /// What is to be cut out for the first of our hooks to be gone.
-fn first_of_ours(text: &str, root: &Node, stays: &dyn Fn(&str, &Node) -> bool) -> Option<Vec<Range<usize>>> {
+fn first_of_ours(text: &str, root: &Node, stays: &dyn Fn(&str, &Node) -> bool) -> Option<[Range<usize>; 2]> {
     let hooks = root.get("hooks")?;
     let mut kept = Vec::new();
     for event in hooks.node.members() {
@@ -214,28 +214,29 @@ fn parts(container: &Node) -> Vec<Range<usize>> {
 }
 
 /// The ranges, in order, that hold the n-th part and one comma beside it, and no comment.
-fn cut(text: &str, container: &Node, n: usize) -> Vec<Range<usize>> {
+fn cut(text: &str, container: &Node, n: usize) -> [Range<usize>; 2] {
     let parts = parts(container);
     let part = parts[n].clone();
+    let nothing = container.span.end..container.span.end;
     if let Some(next) = parts.get(n + 1) {
         let comma = comma_in(text, part.end..next.start);
         let after = &text[comma + 1..next.start];
         let blank = after.len() - after.trim_start().len();
         if text[part.end..comma].trim().is_empty() {
-            return vec![part.start..comma + 1 + blank];
+            return [part.start..comma + 1 + blank, nothing];
         }
-        return vec![part, comma..comma + 1];
+        return [part, comma..comma + 1];
     }
     let Some(before) = n.checked_sub(1).map(|before| parts[before].end) else {
         let inside = container.span.start + 1..container.span.end - 1;
         let is_blank = |range: Range<usize>| text[range].trim().is_empty();
         let alone = is_blank(inside.start..part.start) && is_blank(part.end..inside.end);
-        return vec![if alone { inside } else { part }];
+        return [if alone { inside } else { part }, nothing];
     };
     let comma = comma_in(text, before..part.start);
     let rest = text[comma + 1..part.start].trim_end();
     let start = comma + 1 + rest.len();
-    if rest.is_empty() { vec![before..part.end] } else { vec![comma..comma + 1, start..part.end] }
+    if rest.is_empty() { [before..part.end, nothing] } else { [comma..comma + 1, start..part.end] }
 }
 
 /// The comma between two parts, which is no comma of a comment.

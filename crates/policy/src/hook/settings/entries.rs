@@ -175,8 +175,8 @@ impl<'a> Found<'a> {
         self.0.items().unwrap_or_default().iter().filter_map(Node::text)
     }
 
-    pub(in crate::hook) fn get(self, key: &str) -> Option<Found<'a>> {
-        self.0.get(key).map(|member| Found(&member.node))
+    pub(in crate::hook) fn get(self, key: &str) -> Option<Self> {
+        self.0.get(key).map(|member| Self(&member.node))
     }
 }
 

@@ -7,6 +7,7 @@ mod dialects;
 mod handle;
 mod hooks;
 mod install;
+mod own_settings;
 mod paths;
 mod presets;
 mod properties;

@@ -78,6 +78,7 @@ fn without_a_name_the_agents_on_path_are_meant() {
         .collect();
     assert_eq!(agents, ["claude", "gemini"]);
     assert!(!home(&scene).join(".codex").exists());
+    assert!(!installed["changes"][0]["added"].as_array().unwrap().is_empty(), "{installed}");
     let mode = fs::metadata(home(&scene).join(".claude/settings.json")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600, "the person's settings are the person's");
 }
@@ -200,6 +201,12 @@ fn the_commands_are_no_events() {
     assert!(scene.ok(&["hook", "lint", "--help"]).contains("code which other people wrote"));
 }
 
+/// What a person says when Gemini CLI asks about the folder.
+fn trust(scene: &Scene) {
+    let folders = json!({ scene.repo.path().to_str().unwrap(): "TRUST_FOLDER" });
+    write(&home(scene).join(".gemini/trustedFolders.json"), &folders.to_string());
+}
+
 fn findings(scene: &Scene, args: &[&str]) -> (i32, Vec<(String, u64, String)>, Outcome) {
     let outcome = scene.run(&[&["hook", "lint", "--json"], args].concat());
     let report: Value =
@@ -216,6 +223,7 @@ fn lint_finds_what_can_be_told_without_running_anything() {
     // The settings of one agent as lines of hooks, and what is found: kind, line, and words of the problem.
     let check = |agent: &str, text: &str, expected: &[(&str, u64, &str)]| {
         let scene = Scene::new();
+        trust(&scene);
         let name = if agent == "codex" { ".codex/hooks.json" } else { &format!(".{agent}/settings.json") };
         write(&scene.repo.path().join(name), text);
         scene.repo.commit_file(".claude/tracked.sh", "#!/bin/sh\n", "Add a hook").unwrap();
@@ -334,6 +342,10 @@ fn lint_knows_our_own_hooks_and_what_switches_them_off() {
     let all = ["--agent", "claude", "--agent", "gemini"];
     scene.ok(&[&["hook", "install"][..], &all].concat());
     let (code, found, _) = findings(&scene, &["--agent", "claude", "--agent", "gemini"]);
+    let kinds: Vec<&str> = found.iter().map(|found| found.0.as_str()).collect();
+    assert_eq!((code, kinds), (0, vec!["warning untrusted"]));
+    trust(&scene);
+    let (code, found, _) = findings(&scene, &["--agent", "claude", "--agent", "gemini"]);
     assert_eq!((code, found), (0, vec![]));
     let path = home(&scene).join(".claude/settings.json");
     let installed = fs::read_to_string(&path).unwrap();
@@ -426,6 +438,7 @@ fn lint_runs_hooks_only_when_it_is_told_to_and_sees_what_they_do() {
     // Ours.
     fs::remove_dir_all(scene.repo.path().join(".claude")).unwrap();
     scene.ok(&["hook", "install", "--agent", "claude", "--agent", "gemini"]);
+    trust(&scene);
     let (code, found, outcome) = findings(&scene, &["--agent", "claude", "--agent", "gemini", "--run"]);
     assert_eq!((code, found), (0, vec![]), "{outcome:#?}");
 }

@@ -133,6 +133,7 @@ struct Report<'a> {
     files: &'a [PathBuf],
     hooks: usize,
     runs: usize,
+    left_out: usize,
     findings: &'a [Finding],
 }
 
@@ -189,6 +190,11 @@ fn advise(changes: &[Change], program: &std::path::Path) {
         if change.agent == Dialect::Codex {
             remark(
                 "Codex runs a new hook only after you have reviewed it: start `codex`, or type /hooks there",
+            );
+        }
+        if change.agent == Dialect::Gemini {
+            remark(
+                "Gemini CLI runs hooks only in folders that you trust; it asks when it is started in a new one",
             );
         }
         if change.scope == Scope::Project {
@@ -256,6 +262,7 @@ impl Lint {
             files: &linted.files,
             hooks: linted.hooks,
             runs: linted.runs,
+            left_out: linted.left_out,
             findings: &linted.findings,
         };
         one(context.format, &report, || print(&linted))?;
@@ -285,6 +292,12 @@ fn print(linted: &Linted) -> anyhow::Result<()> {
     let files = count(linted.files.len() as u64, "file");
     let errors = linted.findings.iter().filter(|finding| finding.severity == Severity::Error).count() as u64;
     let warnings = linted.findings.len() as u64 - errors;
+    if linted.left_out > 0 {
+        let left_out = count(linted.left_out as u64, "hook");
+        remark(format!(
+            "{YELLOW}not run for want of time: {left_out}; look at one agent at a time{YELLOW:#}"
+        ));
+    }
     remark(format!("{hooks} in {files}: {}, {}", count(errors, "error"), count(warnings, "warning")));
     Ok(())
 }

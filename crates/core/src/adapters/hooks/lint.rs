@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use missiond_policy::hook::lint::{
-    Facts, Finding, Run, SettingsFile, is_reviewed, lint as lint_file, lint_environment, lint_run, samples,
+    Facts, Finding, Run, SettingsFile, is_reviewed, is_trusted, lint as lint_file, lint_environment,
+    lint_run, samples, unreadable,
 };
 use missiond_policy::hook::{Dialect, Ending, Entry, MAX_SETTINGS_BYTES};
 use missiond_process::{Environment, Exit, RunError, SpawnSpec, run};
@@ -16,8 +17,8 @@ use crate::error::Error;
 
 /// The longest that one run of a hook is waited for.
 const LONGEST_RUN: Duration = Duration::from_secs(10);
-/// The most runs of hooks.
-const MAX_RUNS: usize = 500;
+/// The longest that all runs together may take.
+const LONGEST_ALL: Duration = Duration::from_secs(300);
 /// How much of a hook's output is looked at.
 const MAX_OUTPUT_BYTES: usize = 1 << 20;
 /// How many bytes of names git may list.
@@ -45,6 +46,8 @@ pub struct Linted {
     pub hooks: usize,
     /// How often a hook was run.
     pub runs: usize,
+    /// How many hooks were not run, since the others had taken 5 minutes.
+    pub left_out: usize,
     /// What is wrong.
     pub findings: Vec<Finding>,
 }
@@ -53,10 +56,11 @@ pub struct Linted {
 ///
 /// # Errors
 ///
-/// When a scratch directory to run them in can't be made, or a settings file can't be read.
+/// When a scratch directory to run them in can't be made.
 pub fn lint(directory: &Path, options: &LintOptions) -> Result<Linted, Error> {
     let agents = if options.agents.is_empty() { Dialect::ALL.to_vec() } else { options.agents.clone() };
-    let mut linted = Linted { files: Vec::new(), hooks: 0, runs: 0, findings: Vec::new() };
+    let mut linted = Linted { files: Vec::new(), hooks: 0, runs: 0, left_out: 0, findings: Vec::new() };
+    let begun = Instant::now();
     for agent in agents {
         let machine = Machine::new(agent, directory);
         let before = linted.hooks;
@@ -65,7 +69,10 @@ pub fn lint(directory: &Path, options: &LintOptions) -> Result<Linted, Error> {
                 Ok(text) => text,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) if error.kind() == io::ErrorKind::NotADirectory => continue,
-                Err(error) => return Err(Error::Invalid(format!("{}: {error}", path.display()))),
+                Err(error) => {
+                    linted.findings.push(unreadable(agent, &path, &error));
+                    continue;
+                }
             };
             let file = SettingsFile::new(agent, &path, format, &text);
             linted.findings.extend(lint_file(&file, &machine));
@@ -73,6 +80,10 @@ pub fn lint(directory: &Path, options: &LintOptions) -> Result<Linted, Error> {
             linted.hooks += entries.len();
             if options.run {
                 for entry in &entries {
+                    if begun.elapsed() > LONGEST_ALL {
+                        linted.left_out += 1;
+                        continue;
+                    }
                     run_entry(&file, entry, &machine, &mut linted)?;
                 }
             }
@@ -103,9 +114,6 @@ fn run_entry(
         real.into_iter().map(|input| (input, false)).chain([("{\"no\": \"event\"".to_owned(), true)]);
     let mut found: Vec<Finding> = Vec::new();
     for (input, nonsense) in inputs {
-        if linted.runs >= MAX_RUNS {
-            break;
-        }
         linted.runs += 1;
         let limit = limit_of(file.agent, entry);
         let started = Instant::now();
@@ -156,6 +164,7 @@ struct Machine {
     home: Option<PathBuf>,
     tracked: HashSet<PathBuf>,
     reviews: Option<String>,
+    trusted: Option<bool>,
 }
 
 impl Machine {
@@ -163,13 +172,18 @@ impl Machine {
         let project = place::project_of(agent, directory);
         let home = std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
         let tracked = tracked(&project);
-        let config = place::home_of(agent)
-            .ok()
-            .filter(|_| agent == Dialect::Codex)
-            .map(|home| home.join("config.toml"));
-        let reviews = config
-            .map(|config| crate::files::read_text(&config, MAX_SETTINGS_BYTES as u64).unwrap_or_default());
-        Self { agent, project, home, tracked, reviews }
+        let of_person = |name: &str| {
+            let path = place::home_of(agent).ok()?.join(name);
+            match crate::files::read_text(&path, MAX_SETTINGS_BYTES as u64) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Some(String::new()),
+                read => read.ok(),
+            }
+        };
+        let reviews = (agent == Dialect::Codex).then(|| of_person("config.toml")).flatten();
+        let trusted = (agent == Dialect::Gemini)
+            .then(|| is_trusted(&of_person("settings.json")?, &of_person("trustedFolders.json")?, &project))
+            .flatten();
+        Self { agent, project, home, tracked, reviews, trusted }
     }
 
     fn environment(&self, scratch: &Path) -> Environment {
@@ -213,6 +227,10 @@ impl Facts for Machine {
 
     fn is_reviewed(&self, key: &str) -> Option<bool> {
         is_reviewed(self.reviews.as_deref()?, key)
+    }
+
+    fn is_trusted(&self) -> Option<bool> {
+        self.trusted
     }
 }
 

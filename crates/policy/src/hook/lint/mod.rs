@@ -129,6 +129,18 @@ pub trait Facts {
     /// Whether a person has reviewed the hook of that key, which Codex demands before it runs one. `None` if that can't
     /// be told.
     fn is_reviewed(&self, key: &str) -> Option<bool>;
+
+    /// Whether a person trusts the project's folder, without which Gemini CLI runs no hook. `None` if that can't be told.
+    fn is_trusted(&self) -> Option<bool>;
+}
+
+/// A settings file that is there and can't be read.
+#[must_use]
+pub fn unreadable(agent: Dialect, path: &Path, why: &dyn std::fmt::Display) -> Finding {
+    let file = SettingsFile::new(agent, path, SettingsFormat::Json, "");
+    let problem = format!("the file can't be read: {why}");
+    let remedy = "see to it that you can read it, and that it is a file".to_owned();
+    Finding { problem, remedy, ..file.finding(Severity::Error, "unreadable", 0) }
 }
 
 /// Looks a settings file over, and runs nothing.
@@ -144,6 +156,14 @@ pub fn lint(file: &SettingsFile<'_>, facts: &dyn Facts) -> Vec<Finding> {
         }
     };
     let mut findings = switches(file, &settings);
+    if file.agent == Dialect::Gemini && !settings.entries.is_empty() && facts.is_trusted() == Some(false) {
+        findings.push(Finding {
+            problem: "Gemini CLI runs no hook in a folder that isn't trusted, and this project's isn't"
+                .to_owned(),
+            remedy: "start `gemini` in the project and trust the folder".to_owned(),
+            ..file.finding(Severity::Warning, "untrusted", settings.entries[0].line)
+        });
+    }
     for fault in &settings.malformations {
         findings.push(Finding {
             event: Some(fault.event.clone()),
@@ -162,13 +182,13 @@ pub fn lint(file: &SettingsFile<'_>, facts: &dyn Facts) -> Vec<Finding> {
 /// What turns all hooks off at once.
 fn switches(file: &SettingsFile<'_>, settings: &Settings) -> Vec<Finding> {
     let known: &[(&[&str], &str)] = match file.agent {
-        Dialect::Claude => &[(&["disableAllHooks"], "true"), (&["allowManagedHooksOnly"], "true")],
-        Dialect::Codex => &[
-            (&["features", "hooks"], "false"),
-            (&["features", "codex_hooks"], "false"),
-            (&["allow_managed_hooks_only"], "true"),
-        ],
-        Dialect::Gemini => &[(&["hooksConfig", "enabled"], "false"), (&["hooks", "enabled"], "false")],
+        // The other one counts in the machine's own settings only.
+        Dialect::Claude if file.path.ends_with("managed-settings.json") => {
+            &[(&["disableAllHooks"], "true"), (&["allowManagedHooksOnly"], "true")]
+        }
+        Dialect::Claude => &[(&["disableAllHooks"], "true")],
+        Dialect::Codex => &[(&["features", "hooks"], "false"), (&["features", "codex_hooks"], "false")],
+        Dialect::Gemini => &[(&["hooksConfig", "enabled"], "false")],
     };
     let on = known.iter().filter_map(|(path, value)| {
         let (found, line) = settings.at(path)?;
@@ -319,6 +339,31 @@ pub fn is_reviewed(config: &str, key: &str) -> Option<bool> {
     let Some((state, _)) = settings.at(&["hooks", "state"]) else { return Some(false) };
     let switched_off = |entry: Found<'_>| entry.get("enabled").is_some_and(|enabled| enabled.is("false"));
     Some(state.get(key).is_some_and(|entry| entry.get("trusted_hash").is_some() && !switched_off(entry)))
+}
+
+/// Whether Gemini CLI would run hooks in a project.
+///
+/// `settings` is the text of the person's settings and `folders` that of `trustedFolders.json`, empty if there is none.
+/// `None` if one of them can't be read.
+#[must_use]
+pub fn is_trusted(settings: &str, folders: &str, project: &Path) -> Option<bool> {
+    let settings = Settings::read(Dialect::Gemini, SettingsFormat::Json, settings).ok()?;
+    let asked =
+        settings.at(&["security", "folderTrust", "enabled"]).is_none_or(|(enabled, _)| !enabled.is("false"));
+    if !asked {
+        return Some(true);
+    }
+    let folders = Settings::read(Dialect::Gemini, SettingsFormat::Json, folders).ok()?;
+    // The rule for the deepest folder counts.
+    let rule = folders
+        .texts()
+        .filter_map(|(folder, trust)| {
+            let folder = Path::new(folder);
+            let folder = if trust == "TRUST_PARENT" { folder.parent()? } else { folder };
+            project.starts_with(folder).then(|| (folder.components().count(), trust))
+        })
+        .max_by_key(|(depth, _)| *depth);
+    Some(rule.is_some_and(|(_, trust)| trust == "TRUST_FOLDER" || trust == "TRUST_PARENT"))
 }
 
 fn timeout(

@@ -93,6 +93,11 @@ impl Settings {
         Some((Found(&member.node), line_of(&self.text, member.start)))
     }
 
+    /// The keys of the settings themselves whose values are text.
+    pub(in crate::hook) fn texts(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.root.members().iter().filter_map(|member| Some((member.key.as_str(), member.node.text()?)))
+    }
+
     fn collect(&mut self, dialect: Dialect) {
         let Some(hooks) = self.root.get("hooks").cloned() else { return };
         if !hooks.node.is_object() {

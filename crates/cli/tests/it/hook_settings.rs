@@ -225,7 +225,7 @@ fn lint_finds_what_can_be_told_without_running_anything() {
         let scene = Scene::new();
         trust(&scene);
         let name = if agent == "codex" { ".codex/hooks.json" } else { &format!(".{agent}/settings.json") };
-        write(&scene.repo.path().join(name), text);
+        scene.repo.commit_file(name, text, "Add settings").unwrap();
         scene.repo.commit_file(".claude/tracked.sh", "#!/bin/sh\n", "Add a hook").unwrap();
         executable(&scene.repo.path().join(".claude/tracked.sh"), "#!/bin/sh\n");
         executable(&scene.repo.path().join(".claude/untracked.sh"), "#!/bin/sh\n");
@@ -363,6 +363,11 @@ fn lint_knows_our_own_hooks_and_what_switches_them_off() {
     let mut lint = scene.command(&["hook", "lint", "--agent", "claude"]);
     lint.env("CLAUDE_CODE_SAFE_MODE", "1");
     collect(lint.spawn().unwrap()).assert(1, &[]);
+    // Codex passes over the main worktree's hooks in a linked one that has no directory for them.
+    scene.ok(&["hook", "install", "--agent", "codex", "--scope", "project"]);
+    let (_, found, _) = findings(&scene, &["--agent", "codex"]);
+    assert!(found.iter().any(|(kind, line, _)| kind == "warning worktree" && *line > 1), "{found:?}");
+    scene.ok(&["hook", "uninstall", "--agent", "codex", "--scope", "project"]);
     // A hook that Codex was told to trust.
     scene.ok(&["hook", "install", "--agent", "codex"]);
     let hooks = home(&scene).join(".codex/hooks.json");

@@ -197,6 +197,11 @@ fn advise(changes: &[Change], program: &std::path::Path) {
                 "Gemini CLI runs hooks only in folders that you trust; it asks when it is started in a new one",
             );
         }
+        if (change.agent, change.scope) == (Dialect::Codex, Scope::Project) {
+            remark(
+                "in a linked worktree Codex runs it only if that has a `.codex` directory too, so commit the file",
+            );
+        }
         if change.scope == Scope::Project {
             remark(format!(
                 "{} is for everybody who uses the repository, and names a program of this machine",

@@ -164,6 +164,14 @@ pub fn lint(file: &SettingsFile<'_>, facts: &dyn Facts) -> Vec<Finding> {
             ..file.finding(Severity::Warning, "untrusted", settings.entries[0].line)
         });
     }
+    let of_project = file.path.starts_with(facts.project()) && file.path.ends_with(".codex/hooks.json");
+    if of_project && !settings.entries.is_empty() && !facts.is_tracked(file.path) {
+        findings.push(Finding {
+            problem: "Codex runs these in a linked worktree only if it has a `.codex` directory too, and git keeps none".to_owned(),
+            remedy: "commit the file, or install in the scope `user`".to_owned(),
+            ..file.finding(Severity::Warning, "worktree", settings.entries[0].line)
+        });
+    }
     for fault in &settings.malformations {
         findings.push(Finding {
             event: Some(fault.event.clone()),

@@ -8,6 +8,8 @@
     reason = "a test that cannot go on has failed, and says what it saw"
 )]
 
+#[path = "real_claude/installed.rs"]
+mod installed;
 mod support;
 
 use std::os::unix::fs::PermissionsExt as _;

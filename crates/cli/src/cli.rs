@@ -124,7 +124,9 @@ pub(crate) fn main() -> ExitCode {
         Color::Auto => {}
     }
     // It has its own way to fail: whatever happens must block the call.
-    if let Command::Hook(hook) = cli.command {
+    if let Command::Hook(hook) = &cli.command
+        && !hook.manages()
+    {
         return hook.run(&cli.global);
     }
     start_log();
@@ -201,8 +203,9 @@ fn carry_out(context: Context, command: Command) -> anyhow::Result<Exit> {
             Command::Events(command) => command.run(&context).await,
             Command::Config(command) => command.run(&context),
             Command::Policy(command) => command.run(&context),
+            Command::Hook(command) => command.manage(&context),
             Command::Doctor(command) => command.run(&context).await,
-            Command::Completions(_) | Command::Reference | Command::Hook(_) => {
+            Command::Completions(_) | Command::Reference => {
                 unreachable!("carried out before the runtime")
             }
         }

@@ -32,7 +32,8 @@ fn section(command: &Command, parent: &str, text: &mut String) {
     let name = format!("{parent} {}", command.get_name());
     let subs: Vec<&Command> = command.get_subcommands().filter(|sub| !sub.is_hide_set()).collect();
     text.push_str(&format!("\n## `{name}`\n{}", paragraph(&about(command))));
-    if subs.is_empty() {
+    // A command that does something by itself too has arguments of its own.
+    if subs.is_empty() || command.get_positionals().next().is_some() {
         let usage = command.clone().render_usage().to_string();
         let usage = usage.trim_start_matches("Usage: ");
         text.push_str(&format!("\n```\n{usage}\n```\n"));

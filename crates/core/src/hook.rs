@@ -4,21 +4,26 @@
 //! Without a mission it judges by itself, by the policy of the project that the event names. On an event that gates,
 //! whatever goes wrong blocks the call.
 
+mod deliver;
+
 use std::ffi::OsStr;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use missiond_policy::hook::{Answer, EventName, HookBody, HookEvent, HookLimits, Outcome, run};
+use missiond_policy::Preset;
+use missiond_policy::hook::{
+    Answer, Dialect, EventName, HookBody, HookEvent, HookLimits, Outcome, knows_tool, run,
+};
 use missiond_process::text::truncate_start;
 use serde_json::json;
 
+use self::deliver::deliver;
 use crate::adapters::to_policy;
 use crate::control::{GateRequest, GateResponse, gate, inside_slot};
 use crate::error::chain;
-use crate::model::{ToolCall, Verdict};
-use crate::project::{ProjectOptions, policy_at, root_of, workspace_of};
+use crate::model::{Decision, ToolCall, Verdict};
+use crate::project::{ProjectOptions, policy_in, root_of, workspace_of};
 
 /// How long the answer to a report is waited for: nobody needs it, and an agent must not wait for us.
 const REPORT_PATIENCE: Duration = Duration::from_secs(2);
@@ -42,7 +47,18 @@ pub fn main<A: AsRef<OsStr>>(args: &[A]) -> ExitCode {
 /// Blocks the call that the hook was started for, with the reason in one line on standard error.
 pub fn block(reason: &str) -> ExitCode {
     // It cannot be known which event this was meant for, so it is taken for one that gates.
-    write(&Answer::failure(&EventName::PreToolUse, reason))
+    deliver(Dialect::Claude.failure(&EventName::PreToolUse, reason))
+}
+
+/// From now on a panic anywhere in this process ends it as the failure of a hook for that event, with exit code 2 for one
+/// that gates: also where panics abort, and on whatever thread. [`Arguments::run`] calls it.
+pub fn exit_on_panic(gates: bool) {
+    std::panic::set_hook(Box::new(move |panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let (code, so) = if gates { (2, "blocked, since the hook failed: ") } else { (1, "") };
+        deliver::complain(format!("missiond: {so}an internal error at {place}; please report it\n"));
+        std::process::exit(code);
+    }));
 }
 
 /// What the hook program is told on its command line. There is no other parser of it.
@@ -51,6 +67,8 @@ pub fn block(reason: &str) -> ExitCode {
 pub struct Arguments {
     /// The event, such as `pre-tool-use`.
     pub event: String,
+    /// The agent whose protocol is spoken: `claude`, `codex` or `gemini`; `None` for the one that has such an event.
+    pub agent: Option<String>,
     /// The socket of the slot's gate; without one the hook judges by itself.
     pub gate: Option<PathBuf>,
     /// How long a mission's verdict is waited for.
@@ -75,7 +93,9 @@ pub enum ArgumentsError {
         expected: &'static str,
     },
     /// Something else stands there.
-    #[error("unknown argument `{argument}`; the hook takes [--gate SOCKET] [--patience SECONDS] EVENT")]
+    #[error(
+        "unknown argument `{argument}`; the hook takes [--agent AGENT] [--gate SOCKET] [--patience SECONDS] EVENT"
+    )]
     Unknown {
         /// It, safe to print.
         argument: String,
@@ -83,17 +103,22 @@ pub enum ArgumentsError {
 }
 
 impl Arguments {
-    /// Reads `[--gate SOCKET] [--patience SECONDS] EVENT`.
+    /// Reads `[--agent AGENT] [--gate SOCKET] [--patience SECONDS] EVENT`.
     ///
     /// # Errors
     ///
     /// [`ArgumentsError`] when it is something else.
     pub fn parse<A: AsRef<OsStr>>(args: &[A]) -> Result<Self, ArgumentsError> {
         let bad = |option, expected| ArgumentsError::BadValue { option, expected };
-        let (mut event, mut gate, mut patience) = (None, None, DEFAULT_PATIENCE);
+        let (mut event, mut agent, mut gate, mut patience) = (None, None, None, DEFAULT_PATIENCE);
         let mut args = args.iter().map(AsRef::as_ref);
         while let Some(arg) = args.next() {
             match arg.to_str() {
+                Some("--agent") => {
+                    let known = args.next().and_then(OsStr::to_str).and_then(Dialect::named);
+                    let known = known.ok_or(bad("--agent", "claude, codex or gemini"))?;
+                    agent = Some(known.as_str().to_owned());
+                }
                 Some("--gate") => {
                     let socket = args.next().ok_or(bad("--gate", "the path of a socket"))?;
                     gate = Some(PathBuf::from(socket));
@@ -114,41 +139,35 @@ impl Arguments {
             }
         }
         let event = event.ok_or(ArgumentsError::NoEvent)?;
-        Ok(Self { event, gate, patience, directory: None })
+        Ok(Self { event, agent, gate, patience, directory: None })
     }
 
     /// Answers the event on standard input, on standard output in the agent's own format.
     ///
     /// The exit code is as that of [`main`].
     pub fn run(self) -> ExitCode {
-        write(&answer(self))
+        let dialect = self.dialect();
+        exit_on_panic(dialect.event(&self.event).is_gating());
+        deliver(answer(dialect, self))
+    }
+
+    fn dialect(&self) -> Dialect {
+        let named = self.agent.as_deref().and_then(Dialect::named);
+        named.unwrap_or_else(|| Dialect::of_event(&self.event))
     }
 }
 
-fn write(answer: &Answer) -> ExitCode {
-    let mut code = answer.exit_code;
-    let written =
-        std::io::stdout().write_all(answer.stdout.as_bytes()).and_then(|()| std::io::stdout().flush());
-    let mut stderr = std::io::stderr();
-    // Nobody is left to tell if standard error fails too.
-    let _ = stderr.write_all(answer.stderr.as_bytes());
-    if let (Err(error), false) = (written, answer.stdout.is_empty()) {
-        let _ = writeln!(stderr, "missiond: blocked, since the answer cannot be written: {error}");
-        code = 2;
-    }
-    ExitCode::from(code)
-}
-
-fn answer(arguments: Arguments) -> Answer {
-    let gating = EventName::parse(&arguments.event).is_gating();
+fn answer(dialect: Dialect, arguments: Arguments) -> Answer {
+    let gating = dialect.event(&arguments.event).is_gating();
     let mut limits = HookLimits::default();
+    limits.read = OWN_PATIENCE;
     limits.time = match (&arguments.gate, gating) {
         (Some(_), true) => arguments.patience,
         (Some(_), false) => REPORT_PATIENCE,
         (None, _) => OWN_PATIENCE,
     };
     let patience = limits.time;
-    run(&arguments.event, std::io::stdin(), limits, move |event: HookEvent| match arguments.gate {
+    run(dialect, &arguments.event, std::io::stdin(), limits, move |event: HookEvent| match arguments.gate {
         Some(gate) => ask(&gate, &event, patience),
         None => judge(&event, arguments.directory.as_deref()),
     })
@@ -157,7 +176,10 @@ fn answer(arguments: Arguments) -> Answer {
 /// Asks the mission.
 fn ask(socket: &Path, event: &HookEvent, patience: Duration) -> Result<Outcome, String> {
     let name = event.name.as_str().to_owned();
-    let request = match (event.name.is_gating(), event.tool_call(Path::new("/"))) {
+    let mut calls = event.tool_calls(Path::new("/"));
+    // A call that stands for several is put to people as it is.
+    let call = if calls.len() == 1 { calls.pop() } else { event.tool_call(Path::new("/")) };
+    let request = match (event.name.is_gating(), call) {
         (true, Some(call)) => {
             let call = ToolCall::new(call.id.unwrap_or_default(), call.tool, call.input, call.cwd);
             GateRequest::Judge { call: Box::new(call), event: name }
@@ -190,22 +212,55 @@ fn last_words(event: &HookEvent) -> Option<&str> {
 
 /// Judges by the policy of the project that the call is made in, or that was named, where there is no mission to ask.
 fn judge(event: &HookEvent, named: Option<&Path>) -> Result<Outcome, String> {
+    if !event.name.is_gating() {
+        // There is nobody to report to.
+        return Ok(Outcome::Noted);
+    }
     let here = std::env::current_dir().map_err(|error| format!("the current directory is gone: {error}"))?;
-    let Some(call) = event.tool_call(&here) else { return Ok(Outcome::Noted) };
+    let calls = event.tool_calls(&here);
+    let Some(cwd) = calls.first().map(|call| call.cwd.clone()) else { return Ok(Outcome::Noted) };
     if let Some(evidence) = inside_slot() {
         // An agent in a mission that calls a hook of its own making gets no verdict from it.
         let verdict =
             Verdict::deny(format!("{evidence}; in a mission only the hook of the slot is answered"));
         return Ok(Outcome::Verdict(to_policy(&verdict)));
     }
-    let (root, gate) =
-        policy_at(named.unwrap_or(&call.cwd), &ProjectOptions::of_person()).map_err(|error| chain(&error))?;
+    // Without a repository nothing is a workspace, so that nothing is allowed; a project that was named must be one.
+    let (root, is_project) = match root_of(named.unwrap_or(&cwd)) {
+        Ok(root) => (root, true),
+        Err(_) if named.is_none() => (cwd.clone(), false),
+        Err(error) => return Err(chain(&error)),
+    };
+    let gate = policy_in(&root, &ProjectOptions::of_person()).map_err(|error| chain(&error))?;
     let workspace = match named {
         // What a foreign repository says of itself counts for nothing.
-        Some(_) if root_of(&call.cwd).ok().as_ref() != Some(&root) => root.clone(),
-        _ => workspace_of(&call.cwd, &root),
+        Some(_) if root_of(&cwd).ok().as_ref() != Some(&root) => root.clone(),
+        _ => workspace_of(&cwd, &root),
     };
-    let call = ToolCall::new(call.id.unwrap_or_default(), call.tool, call.input, call.cwd);
-    // The events that are understood are those of this agent.
-    Ok(Outcome::Verdict(to_policy(&gate.judge_alone(&call, "claude", &workspace, &root))))
+    let mut strictest: Option<Verdict> = None;
+    for call in calls {
+        let call = ToolCall::new(call.id.unwrap_or_default(), call.tool, call.input, call.cwd);
+        let mut verdict = gate.judge_alone(&call, event.dialect.as_str(), &workspace, &root);
+        if verdict.decision == Decision::Allow && !is_project {
+            let reason = "this is no git repository, so that no policy allows anything here".to_owned();
+            verdict = Verdict::new(Decision::Ask, verdict.rule, reason);
+        }
+        if verdict.decision == Decision::Ask && !knows_tool(&call.tool) && is_of_preset(&verdict) {
+            return Err(format!(
+                "nothing here knows the tool `{}` of {}, which could write: a newer missiond may, and a rule can allow it",
+                call.tool,
+                event.dialect.agent()
+            ));
+        }
+        if strictest.as_ref().is_none_or(|so_far| so_far.decision < verdict.decision) {
+            strictest = Some(verdict);
+        }
+    }
+    Ok(strictest.map_or(Outcome::Noted, |verdict| Outcome::Verdict(to_policy(&verdict))))
+}
+
+/// Whether no written rule spoke, but a preset.
+fn is_of_preset(verdict: &Verdict) -> bool {
+    let scope = verdict.rule.as_deref().and_then(|rule| rule.split('/').next());
+    scope.is_none_or(|scope| Preset::named(scope).is_some())
 }

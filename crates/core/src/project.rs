@@ -115,9 +115,18 @@ impl Project {
 /// As [`Project::discover`], but for the agents' files, and as [`Project::gate`].
 pub fn policy_at(from: &Path, options: &ProjectOptions) -> Result<(PathBuf, PolicyGate), Error> {
     let root = root_of(from)?;
-    let (paths, config, settings) = read(&root, options)?;
-    let gate = PolicyGate::load(&paths, &settings, &config)?;
+    let gate = policy_in(&root, options)?;
     Ok((root, gate))
+}
+
+/// The policy in force in a project, by its root. Blocks while it reads.
+///
+/// # Errors
+///
+/// As [`policy_at`], but for the root.
+pub fn policy_in(root: &Path, options: &ProjectOptions) -> Result<PolicyGate, Error> {
+    let (paths, config, settings) = read(root, options)?;
+    PolicyGate::load(&paths, &settings, &config)
 }
 
 /// The root of the project that a directory lies in. Blocks as [`policy_at`] does.

@@ -126,7 +126,7 @@ const TOOLS: &[(&str, Kind, &[&str])] = &[
     ("TaskUpdate", Kind::Bookkeeping, &[]),
     ("TaskGet", Kind::Bookkeeping, &[]),
     ("TaskList", Kind::Bookkeeping, &[]),
-    ("TodoWrite", Kind::Bookkeeping, &["update_plan"]),
+    ("TodoWrite", Kind::Bookkeeping, &["update_plan", "write_todos"]),
     ("TodoRead", Kind::Bookkeeping, &[]),
     ("CronList", Kind::Bookkeeping, &[]),
     ("SendMessage", Kind::Bookkeeping, &[]),
@@ -134,7 +134,7 @@ const TOOLS: &[(&str, Kind, &[&str])] = &[
     ("ToolSearch", Kind::Bookkeeping, &[]),
     ("EnterPlanMode", Kind::Bookkeeping, &[]),
     ("ExitPlanMode", Kind::Person, &["exit_plan_mode"]),
-    ("AskUserQuestion", Kind::Person, &[]),
+    ("AskUserQuestion", Kind::Person, &["ask_user", "request_user_input"]),
     // Not an agent's own tool: what an orchestrator calls a question on the agent's screen that no tool call caused, such
     // as whether a folder is trusted.
     ("Dialog", Kind::Person, &[]),
@@ -151,6 +151,15 @@ const TOOLS: &[(&str, Kind, &[&str])] = &[
     ("ListMcpResources", Kind::Unknown, &["ListMcpResourcesTool"]),
     ("ReadMcpResource", Kind::Unknown, &["ReadMcpResourceTool"]),
     ("ApplyPatch", Kind::Unknown, &[]),
+    ("ReadManyFiles", Kind::Unknown, &[]),
+    ("SaveMemory", Kind::Unknown, &[]),
+    ("ActivateSkill", Kind::Unknown, &[]),
+    ("InvokeAgent", Kind::Unknown, &[]),
+    ("GetInternalDocs", Kind::Unknown, &[]),
+    ("UpdateTopic", Kind::Unknown, &[]),
+    ("CompleteTask", Kind::Unknown, &[]),
+    ("ViewImage", Kind::Unknown, &[]),
+    ("SpawnAgent", Kind::Unknown, &[]),
 ];
 
 impl Tool {
@@ -167,6 +176,13 @@ impl Tool {
     pub(crate) fn is_known(&self) -> bool {
         !is_mcp(&self.name) && find(&self.name).is_some()
     }
+}
+
+/// Whether the name is that of a tool that is known, or of one of a server's (`mcp__…`), of which nobody can know what
+/// they do. Any other belongs to an agent of a newer version, or to no agent at all.
+#[must_use]
+pub fn knows_tool(name: &str) -> bool {
+    is_mcp(name) || find(name).is_some()
 }
 
 /// Whether the tool belongs to an MCP server.

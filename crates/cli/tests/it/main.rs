@@ -12,6 +12,7 @@ mod demo;
 mod disk;
 mod doctor;
 mod hook;
+mod hook_settings;
 mod output;
 mod policy;
 mod reference;

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "git")]
 mod git;
+#[cfg(all(feature = "git", feature = "policy"))]
+pub mod hooks;
 #[cfg(feature = "policy")]
 mod policy;
 
@@ -27,6 +29,9 @@ pub use policy::PolicyGate;
 pub(crate) use policy::to_policy;
 #[cfg(feature = "pty")]
 pub use pty::PtyDriver;
+
+/// The longest time-out that Claude Code keeps to. A longer one overflows its timer, which then fires at once.
+pub(crate) const LONGEST_HOOK: Duration = Duration::from_secs(2_147_000);
 
 /// The text of the file that installs our hooks, in the agent's own format.
 #[cfg(feature = "policy")]

@@ -25,9 +25,6 @@ const EVENTS: [EventName; 5] = [
     EventName::StopFailure,
 ];
 
-/// The longest time-out that Claude Code keeps to. A longer one overflows its timer, which then fires at once.
-const LONGEST_HOOK_SECONDS: u32 = 2_147_000;
-
 /// Judges by the policy files of a project.
 #[derive(Clone, Debug)]
 pub struct PolicyGate {
@@ -207,7 +204,7 @@ pub(super) fn hook_settings(
     patience: Duration,
 ) -> Result<String, String> {
     let HookProtocol::Claude = protocol;
-    let seconds = u32::try_from(patience.as_secs()).unwrap_or(u32::MAX).min(LONGEST_HOOK_SECONDS);
+    let seconds = u32::try_from(patience.min(super::LONGEST_HOOK).as_secs()).unwrap_or(u32::MAX);
     let settings = claude_settings(command, seconds, &EVENTS).map_err(|error| chain(&error))?;
     Ok(format!("{settings:#}\n"))
 }

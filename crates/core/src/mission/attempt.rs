@@ -475,7 +475,7 @@ impl Shared {
         command.push("--gate".into());
         command.push(self.paths.gate_socket(slot).into());
         // The hook answers, with a no if need be, before the agent gives it up.
-        let patience = self.config.hook_patience;
+        let patience = self.config.hook_patience.min(crate::adapters::LONGEST_HOOK);
         let earlier = patience.saturating_sub(Duration::from_secs(15)).as_secs().max(1);
         command.extend(["--patience".into(), earlier.to_string().into()]);
         let text = crate::adapters::hook_settings(protocol, &command, patience)?;

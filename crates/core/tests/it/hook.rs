@@ -19,6 +19,12 @@ fn arguments_are_read_in_any_order() {
     check(&["pre-tool-use"], "pre-tool-use", None, 3660);
     check(&["--gate", "/run/gate", "stop"], "stop", Some("/run/gate"), 3660);
     check(&["stop", "--patience", "7", "--gate", "--gate"], "stop", Some("--gate"), 7);
+    check(&["--agent", "codex", "stop"], "stop", None, 3660);
+    for agent in ["claude", "codex", "gemini"] {
+        let read = Arguments::parse(&["--agent", agent, "stop"]).unwrap();
+        assert_eq!(read.agent.as_deref(), Some(agent));
+    }
+    assert_eq!(Arguments::parse(&["before-tool"]).unwrap().agent, None);
 }
 
 #[test]
@@ -43,6 +49,8 @@ fn what_is_no_command_line_of_a_hook_is_refused() {
     check(&["stop", "--patience", "0"], "`--patience` needs a number");
     check(&["stop", "--patience", "-1"], "`--patience` needs a number");
     check(&["stop", "--patience", "soon"], "`--patience` needs a number");
+    check(&["--agent"], "`--agent` needs claude, codex or gemini");
+    check(&["--agent", "opencode", "stop"], "`--agent` needs claude, codex or gemini");
     check(&["stop", "stop"], "unknown argument `stop`");
     check(&["--directory", "x", "stop"], "unknown argument `--directory`");
     check(&["stop", "\u{1b}[2J\n"], "unknown argument `");

@@ -1,10 +1,6 @@
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::name::EventName;
-use crate::{
-    text::shown,
-    verdict::{Decision, Verdict},
-};
+use crate::{text::shown, verdict::Verdict};
 
 /// The exit code that blocks.
 const BLOCK: u8 = 2;
@@ -12,7 +8,12 @@ const BLOCK: u8 = 2;
 /// The exit code that reports a failure and blocks nothing.
 const FAILED: u8 = 1;
 
+/// The longest reason that is told, in bytes. An answer must fit into a pipe that nobody reads yet.
+const MAX_REASON_BYTES: usize = 8 << 10;
+
 /// What a hook writes, and the code it exits with.
+///
+/// [`Dialect::verdict`](super::Dialect::verdict) and [`Dialect::failure`](super::Dialect::failure) make one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Answer {
     /// For standard output: one line of JSON, or nothing.
@@ -30,52 +31,38 @@ impl Answer {
         Self::default()
     }
 
-    /// A verdict, in the agent's format.
-    ///
-    /// A tool call is allowed, denied or asked. A permission request is allowed or denied; an `ask` leaves the
-    /// agent's own dialog to the person. A prompt is let through or blocked, and so is an event that isn't known.
-    /// Events that only report get no answer.
-    #[must_use]
-    pub fn verdict(event: &EventName, verdict: &Verdict) -> Self {
-        let reason = match &verdict.part {
-            Some(part) => format!("{} (in `{part}`)", verdict.reason),
-            None => verdict.reason.clone(),
-        };
-        let output = match event {
-            EventName::PreToolUse => json!({
-                "hookEventName": event.as_str(),
-                "permissionDecision": verdict.decision,
-                "permissionDecisionReason": reason,
-            }),
-            EventName::PermissionRequest => match verdict.decision {
-                Decision::Allow => {
-                    json!({ "hookEventName": event.as_str(), "decision": { "behavior": "allow" } })
-                }
-                Decision::Deny => {
-                    json!({ "hookEventName": event.as_str(), "decision": { "behavior": "deny", "message": reason } })
-                }
-                Decision::Ask => return Self::silent(),
-            },
-            _ if !event.is_gating() || verdict.decision == Decision::Allow => return Self::silent(),
-            // These have no way to ask, so that what isn't allowed is blocked.
-            _ => return Self::block(&reason),
-        };
-        Self { stdout: format!("{}\n", json!({ "hookSpecificOutput": output })), ..Self::default() }
-    }
-
-    /// A failure of ours: it blocks what gates, and nothing else.
-    #[must_use]
-    pub fn failure(event: &EventName, reason: &str) -> Self {
-        if event.is_gating() {
-            Self::block(&format!("blocked, since the hook failed: {reason}"))
-        } else {
-            Self { stderr: line(reason), exit_code: FAILED, ..Self::default() }
-        }
-    }
-
-    fn block(reason: &str) -> Self {
+    /// Exit code 2, which every dialect takes for a no if there is a reason beside it.
+    pub(super) fn block(reason: &str) -> Self {
         Self { stderr: line(reason), exit_code: BLOCK, ..Self::default() }
     }
+
+    /// A failure that blocks nothing.
+    pub(super) fn failed(reason: &str) -> Self {
+        Self { stderr: line(reason), exit_code: FAILED, ..Self::default() }
+    }
+
+    /// An answer that is the agent's to understand.
+    pub(super) fn json(answer: &Value) -> Self {
+        Self { stdout: format!("{answer}\n"), ..Self::default() }
+    }
+
+    /// An answer under the key that Claude Code and those after it look for.
+    pub(super) fn specific(output: &Value) -> Self {
+        Self::json(&json!({ "hookSpecificOutput": output }))
+    }
+}
+
+/// What the agent is told of a verdict: the reason, and the part of the call that it is about.
+pub(super) fn reason(verdict: &Verdict) -> String {
+    let mut reason = match &verdict.part {
+        Some(part) => format!("{} (in `{part}`)", verdict.reason),
+        None => verdict.reason.clone(),
+    };
+    if reason.len() > MAX_REASON_BYTES {
+        reason.truncate(reason.floor_char_boundary(MAX_REASON_BYTES));
+        reason.push('…');
+    }
+    reason
 }
 
 /// One line that is safe on a terminal.

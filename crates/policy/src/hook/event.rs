@@ -2,11 +2,11 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use super::{name::EventName, run::HookError};
+use super::{dialect::Dialect, name::EventName, nesting::is_deeper, run::HookError};
 use crate::call::ToolCall;
 
 /// The longest event that is read, in bytes.
-pub const MAX_EVENT_BYTES: usize = 16 << 20;
+pub const MAX_EVENT_BYTES: usize = 10 << 20;
 
 /// How deep lists and objects of an event may lie in one another.
 pub const MAX_EVENT_DEPTH: usize = 64;
@@ -15,6 +15,8 @@ pub const MAX_EVENT_DEPTH: usize = 64;
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct HookEvent {
+    /// The agent that tells it.
+    pub dialect: Dialect,
     /// The event.
     pub name: EventName,
     /// The conversation.
@@ -126,26 +128,31 @@ pub enum HookBody {
 }
 
 impl HookEvent {
-    /// Reads an event.
+    /// Reads an event of Claude Code.
     ///
     /// # Errors
     ///
     /// If the text isn't one JSON object, is too large or too deep, names no event, or lacks what its event must
     /// have. For a gating event that means: block.
     pub fn parse(text: &[u8]) -> Result<Self, HookError> {
+        Self::parse_as(Dialect::Claude, text)
+    }
+
+    pub(super) fn parse_as(dialect: Dialect, text: &[u8]) -> Result<Self, HookError> {
         if text.len() > MAX_EVENT_BYTES {
             return Err(HookError::TooLong { limit: MAX_EVENT_BYTES });
         }
-        let value: Value =
-            serde_json::from_slice(text).map_err(|error| HookError::Malformed(error.to_string()))?;
-        if depth(&value, MAX_EVENT_DEPTH + 1) > MAX_EVENT_DEPTH {
+        // Before anything is built of it.
+        if is_deeper(text, MAX_EVENT_DEPTH) {
             return Err(HookError::TooDeep { limit: MAX_EVENT_DEPTH });
         }
+        let value: Value =
+            serde_json::from_slice(text).map_err(|error| HookError::Malformed(error.to_string()))?;
         let Value::Object(fields) = value else {
             return Err(HookError::Malformed("an object was expected".to_owned()));
         };
         let mut fields = Fields(fields);
-        let name = EventName::parse(&fields.text("hook_event_name")?);
+        let name = dialect.event(&fields.text("hook_event_name")?);
         let session_id = fields.optional_text("session_id")?;
         let transcript_path = fields.optional_text("transcript_path")?.map(PathBuf::from);
         let cwd = fields.optional_text("cwd")?.map(PathBuf::from);
@@ -156,6 +163,7 @@ impl HookEvent {
         let body = body(&name, &mut fields)?;
         let Fields(extra) = fields;
         Ok(Self {
+            dialect,
             name,
             session_id,
             transcript_path,
@@ -181,8 +189,16 @@ impl HookEvent {
         }
     }
 
-    /// The call to judge; `None` for events that are about no call. `cwd` stands in where the event names no
-    /// directory.
+    /// The calls to judge, none for events that are about no call: mostly one, but a patch is one for each file. They
+    /// bear the names that rules speak of; the strictest verdict is that of the whole. `cwd` stands in where the event
+    /// names no directory.
+    #[must_use]
+    pub fn tool_calls(&self, cwd: &Path) -> Vec<ToolCall> {
+        self.dialect.calls(self, cwd)
+    }
+
+    /// The call as the agent names it; `None` for events that are about no call. `cwd` stands in where the event names
+    /// no directory.
     #[must_use]
     pub fn tool_call(&self, cwd: &Path) -> Option<ToolCall> {
         let tool = self.tool()?;
@@ -217,7 +233,10 @@ fn body(name: &EventName, fields: &mut Fields) -> Result<HookBody, HookError> {
         },
         EventName::Stop | EventName::SubagentStop => HookBody::Stop {
             hook_active: fields.any("stop_hook_active").as_bool().unwrap_or_default(),
-            last_message: fields.optional_text("last_assistant_message")?,
+            last_message: match fields.optional_text("last_assistant_message")? {
+                Some(message) => Some(message),
+                None => fields.optional_text("prompt_response")?,
+            },
         },
         EventName::StopFailure => HookBody::StopFailure {
             error: fields.optional_text("error")?.unwrap_or_default(),
@@ -263,17 +282,4 @@ impl Fields {
         }
         Ok(ToolUse { name, input, id: self.optional_text("tool_use_id")? })
     }
-}
-
-/// How deep a value is, counted up to `limit`; the parser's own limit keeps the recursion short.
-fn depth(value: &Value, limit: usize) -> usize {
-    if limit == 0 {
-        return 0;
-    }
-    let deepest = match value {
-        Value::Array(items) => items.iter().map(|item| depth(item, limit - 1)).max(),
-        Value::Object(fields) => fields.values().map(|item| depth(item, limit - 1)).max(),
-        _ => return 0,
-    };
-    1 + deepest.unwrap_or_default()
 }

@@ -2,7 +2,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The name of a hook event.
+/// A hook event, whichever agent sends it.
+///
+/// The names are those of Claude Code, which most agents have taken over; [`Dialect`](super::Dialect) knows what another
+/// agent calls the same thing.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 #[non_exhaustive]
@@ -43,13 +46,45 @@ pub enum EventName {
     PreCompact,
     /// The conversation was summarized.
     PostCompact,
+    /// A command that a person typed becomes a prompt. Gates.
+    UserPromptExpansion,
+    /// A server of tools asks a person something. Gates.
+    Elicitation,
+    /// A person has answered such a question. Gates.
+    ElicitationResult,
+    /// The agent's settings have changed. Gates, since the hooks themselves may be what changes.
+    ConfigChange,
+    /// The model is about to be asked. Gates.
+    PreModelRequest,
+    /// The model has answered, or a piece of its answer is there.
+    PostModelRequest,
+    /// The tools that the model may choose from are settled.
+    ToolSelection,
+    /// The agent itself has refused a call.
+    PermissionDenied,
+    /// A repository is prepared for the agent.
+    Setup,
+    /// An agent of a team has nothing to do.
+    TeammateIdle,
+    /// A worktree is wanted.
+    WorktreeCreate,
+    /// A worktree is no longer wanted.
+    WorktreeRemove,
+    /// A file of instructions was read.
+    InstructionsLoaded,
+    /// The agent works in another directory.
+    CwdChanged,
+    /// A file that is watched has changed.
+    FileChanged,
+    /// A person has interrupted the turn.
+    Interrupt,
     /// An event that isn't known here, by its own name.
     Other(String),
 }
 
 impl EventName {
     /// The events that are known by name.
-    pub const KNOWN: [Self; 18] = [
+    pub const KNOWN: [Self; 34] = [
         Self::PreToolUse,
         Self::PermissionRequest,
         Self::UserPromptSubmit,
@@ -68,6 +103,22 @@ impl EventName {
         Self::SessionEnd,
         Self::PreCompact,
         Self::PostCompact,
+        Self::UserPromptExpansion,
+        Self::Elicitation,
+        Self::ElicitationResult,
+        Self::ConfigChange,
+        Self::PreModelRequest,
+        Self::PostModelRequest,
+        Self::ToolSelection,
+        Self::PermissionDenied,
+        Self::Setup,
+        Self::TeammateIdle,
+        Self::WorktreeCreate,
+        Self::WorktreeRemove,
+        Self::InstructionsLoaded,
+        Self::CwdChanged,
+        Self::FileChanged,
+        Self::Interrupt,
     ];
 
     /// Reads a name in any spelling: `PreToolUse`, `preToolUse`, `pre-tool-use`, `pre_tool_use`.
@@ -78,7 +129,7 @@ impl EventName {
         known.unwrap_or_else(|| Self::Other(name.to_owned()))
     }
 
-    /// The agent's own spelling.
+    /// The name as Claude Code spells it; [`Dialect::spelling`](super::Dialect::spelling) has that of the others.
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
@@ -100,6 +151,22 @@ impl EventName {
             Self::SessionEnd => "SessionEnd",
             Self::PreCompact => "PreCompact",
             Self::PostCompact => "PostCompact",
+            Self::UserPromptExpansion => "UserPromptExpansion",
+            Self::Elicitation => "Elicitation",
+            Self::ElicitationResult => "ElicitationResult",
+            Self::ConfigChange => "ConfigChange",
+            Self::PreModelRequest => "PreModelRequest",
+            Self::PostModelRequest => "PostModelRequest",
+            Self::ToolSelection => "ToolSelection",
+            Self::PermissionDenied => "PermissionDenied",
+            Self::Setup => "Setup",
+            Self::TeammateIdle => "TeammateIdle",
+            Self::WorktreeCreate => "WorktreeCreate",
+            Self::WorktreeRemove => "WorktreeRemove",
+            Self::InstructionsLoaded => "InstructionsLoaded",
+            Self::CwdChanged => "CwdChanged",
+            Self::FileChanged => "FileChanged",
+            Self::Interrupt => "Interrupt",
             Self::Other(name) => name,
         }
     }
@@ -107,14 +174,7 @@ impl EventName {
     /// The spelling used on command lines: `pre-tool-use`.
     #[must_use]
     pub fn kebab(&self) -> String {
-        let mut kebab = String::new();
-        for c in self.as_str().chars() {
-            if c.is_ascii_uppercase() && !kebab.is_empty() && !kebab.ends_with('-') {
-                kebab.push('-');
-            }
-            kebab.push(c.to_ascii_lowercase());
-        }
-        kebab
+        kebab(self.as_str())
     }
 
     /// Whether the agent waits for leave to go on, so that every failure of ours must block.
@@ -123,10 +183,19 @@ impl EventName {
     #[must_use]
     pub fn is_gating(&self) -> bool {
         match self {
-            Self::PreToolUse | Self::PermissionRequest | Self::UserPromptSubmit => true,
+            Self::PreToolUse
+            | Self::PermissionRequest
+            | Self::UserPromptSubmit
+            | Self::UserPromptExpansion
+            | Self::Elicitation
+            | Self::ElicitationResult
+            | Self::ConfigChange
+            | Self::PreModelRequest => true,
             Self::Other(name) => {
                 let name = plain(name);
-                !["post", "session", "subagent", "stop", "notif"].iter().any(|start| name.starts_with(start))
+                !["after", "post", "session", "subagent", "stop", "notif"]
+                    .iter()
+                    .any(|start| name.starts_with(start))
                     && [
                         "pre",
                         "permission",
@@ -150,7 +219,11 @@ impl EventName {
     pub fn is_about_a_tool(&self) -> bool {
         matches!(
             self,
-            Self::PreToolUse | Self::PermissionRequest | Self::PostToolUse | Self::PostToolUseFailure
+            Self::PreToolUse
+                | Self::PermissionRequest
+                | Self::PostToolUse
+                | Self::PostToolUseFailure
+                | Self::PermissionDenied
         )
     }
 }
@@ -173,6 +246,19 @@ impl From<EventName> for String {
     }
 }
 
-fn plain(name: &str) -> String {
+/// `SomeName` as `some-name`.
+pub(super) fn kebab(name: &str) -> String {
+    let mut kebab = String::new();
+    for c in name.chars() {
+        if c.is_ascii_uppercase() && !kebab.is_empty() && !kebab.ends_with('-') {
+            kebab.push('-');
+        }
+        kebab.push(c.to_ascii_lowercase());
+    }
+    kebab
+}
+
+/// A name without what spellings differ in.
+pub(super) fn plain(name: &str) -> String {
     name.chars().filter(|c| !matches!(c, '-' | '_')).map(|c| c.to_ascii_lowercase()).collect()
 }

@@ -3,11 +3,12 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::mpsc::{self, RecvTimeoutError},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::{
     answer::Answer,
+    dialect::Dialect,
     event::{HookEvent, MAX_EVENT_BYTES},
     name::EventName,
 };
@@ -66,12 +67,15 @@ pub struct HookLimits {
     /// How long reading and deciding may take together. It must be shorter than the time-out the hook is installed
     /// with, since an agent lets the call run when its hook times out.
     pub time: Duration,
+    /// How long reading alone may take: the agent has the event at hand, so it isn't waited for as a person is.
+    pub read: Duration,
 }
 
 impl Default for HookLimits {
-    /// 16 MiB and 5 s.
+    /// 10 MiB and 5 s.
     fn default() -> Self {
-        Self { bytes: MAX_EVENT_BYTES, time: Duration::from_secs(5) }
+        let time = Duration::from_secs(5);
+        Self { bytes: MAX_EVENT_BYTES, time, read: time }
     }
 }
 
@@ -91,14 +95,19 @@ pub enum Outcome {
 /// # Errors
 ///
 /// If it can't be read, is too long, or isn't the `expected` event.
-pub fn read_event(input: impl Read, limit: usize, expected: &EventName) -> Result<HookEvent, HookError> {
+pub fn read_event(
+    dialect: Dialect,
+    input: impl Read,
+    limit: usize,
+    expected: &EventName,
+) -> Result<HookEvent, HookError> {
     let limit = limit.min(MAX_EVENT_BYTES);
     let mut text = Vec::new();
     input.take(limit as u64 + 1).read_to_end(&mut text).map_err(HookError::Io)?;
     if text.len() > limit {
         return Err(HookError::TooLong { limit });
     }
-    let event = HookEvent::parse(&text)?;
+    let event = dialect.read(&text)?;
     if event.name == *expected {
         Ok(event)
     } else {
@@ -109,62 +118,89 @@ pub fn read_event(input: impl Read, limit: usize, expected: &EventName) -> Resul
 /// Runs a hook: reads the event, lets `handle` decide, and renders the answer. Never fails and never panics: every
 /// failure, a panic of `handle` and too long a wait among them, becomes the answer that is safe for the event.
 ///
-/// `event` is the name on the command line. Past `limits.time` the answer is given while the work still goes on in
-/// its thread; write the answer and exit the process.
-pub fn run<I, H, E>(event: &str, input: I, limits: HookLimits, handle: H) -> Answer
+/// `event` is the name on the command line. Past `limits` the answer is given while the work still goes on in its thread;
+/// write the answer and exit the process.
+///
+/// A panic is caught only where panics unwind. A program that is built to abort must see to it by a panic hook of its
+/// own that ends the process with exit code 2.
+pub fn run<I, H, E>(dialect: Dialect, event: &str, input: I, limits: HookLimits, handle: H) -> Answer
 where
     I: Read + Send + 'static,
     H: FnOnce(HookEvent) -> Result<Outcome, E> + Send + 'static,
     E: std::fmt::Display,
 {
-    let expected = EventName::parse(event);
-    let (answers, answer) = mpsc::sync_channel(1);
+    let start = Instant::now();
+    let expected = dialect.event(event);
+    let (steps, step) = mpsc::sync_channel(2);
     let name = expected.clone();
     let work = move || {
-        let work = || decide(&name, input, limits.bytes, handle);
-        let done = catch_unwind(AssertUnwindSafe(work))
-            .unwrap_or_else(|_| Answer::failure(&name, "an internal error; please report it"));
-        // The receiver is gone only after the time-out has been answered.
-        drop(answers.send(done));
+        let done = catch_unwind(AssertUnwindSafe(|| {
+            let event = read(dialect, &name, input, limits.bytes)?;
+            // The receiver is gone only after the time-out has been answered.
+            drop(steps.send(Step::Read));
+            Ok(decide(dialect, &name, event, handle))
+        }));
+        let done =
+            done.unwrap_or_else(|_| Err(dialect.failure(&name, "an internal error; please report it")));
+        let (Ok(answer) | Err(answer)) = done;
+        drop(steps.send(Step::Answered(answer)));
     };
     if let Err(error) = thread::Builder::new().name("hook".to_owned()).spawn(work) {
-        return Answer::failure(&expected, &format!("no thread can be started: {error}"));
+        return dialect.failure(&expected, &format!("no thread can be started: {error}"));
     }
-    match answer.recv_timeout(limits.time) {
-        Ok(answer) => answer,
-        Err(RecvTimeoutError::Timeout) => {
-            Answer::failure(&expected, &format!("no answer within {:.1} s", limits.time.as_secs_f64()))
-        }
-        Err(RecvTimeoutError::Disconnected) => {
-            Answer::failure(&expected, "an internal error; please report it")
+    let late = |limit: Duration, what: &str| {
+        dialect.failure(&expected, &format!("{what} within {:.1} s", limit.as_secs_f64()))
+    };
+    let mut limit = limits.read.min(limits.time);
+    let mut missing = "the event did not come";
+    loop {
+        match step.recv_timeout(limit.saturating_sub(start.elapsed())) {
+            Ok(Step::Answered(answer)) => return answer,
+            Ok(Step::Read) => (limit, missing) = (limits.time, "no answer"),
+            Err(RecvTimeoutError::Timeout) => return late(limit, missing),
+            Err(RecvTimeoutError::Disconnected) => {
+                return dialect.failure(&expected, "an internal error; please report it");
+            }
         }
     }
 }
 
+/// How far the work has come.
+enum Step {
+    Read,
+    Answered(Answer),
+}
+
+/// The event, or the answer to what came instead.
+fn read(dialect: Dialect, expected: &EventName, input: impl Read, limit: usize) -> Result<HookEvent, Answer> {
+    read_event(dialect, input, limit, expected).map_err(|error| {
+        let strict = match &error {
+            // Whichever of the two gates, the agent may be waiting for leave.
+            HookError::OtherEvent { found, .. } if found.is_gating() => found,
+            _ => expected,
+        };
+        dialect.failure(strict, &error.to_string())
+    })
+}
+
 fn decide<E: std::fmt::Display>(
+    dialect: Dialect,
     expected: &EventName,
-    input: impl Read,
-    limit: usize,
+    event: HookEvent,
     handle: impl FnOnce(HookEvent) -> Result<Outcome, E>,
 ) -> Answer {
-    let event = match read_event(input, limit, expected) {
-        Ok(event) => event,
-        Err(HookError::OtherEvent { expected, found }) => {
-            // Whichever of the two gates, the agent may be waiting for leave.
-            let strict = if found.is_gating() { found.clone() } else { expected.clone() };
-            return Answer::failure(&strict, &HookError::OtherEvent { expected, found }.to_string());
-        }
-        Err(error) => return Answer::failure(expected, &error.to_string()),
-    };
-    let decides = event.tool().is_some();
+    // A prompt that nobody objects to goes its way; whatever else gates needs somebody's decision.
+    let needs_verdict = event.tool().is_some()
+        || !matches!(
+            event.name,
+            EventName::UserPromptSubmit | EventName::UserPromptExpansion | EventName::PreModelRequest
+        );
     match handle(event) {
-        Ok(Outcome::Verdict(verdict)) => Answer::verdict(expected, &verdict),
-        Ok(Outcome::Noted)
-            if expected.is_gating() && (decides || *expected != EventName::UserPromptSubmit) =>
-        {
-            Answer::failure(expected, "nobody decided on the call")
+        Ok(Outcome::Verdict(verdict)) => dialect.verdict(expected, &verdict),
+        Ok(Outcome::Noted) if expected.is_gating() && needs_verdict => {
+            dialect.failure(expected, "nobody decided on the call")
         }
         Ok(Outcome::Noted) => Answer::silent(),
-        Err(error) => Answer::failure(expected, &error.to_string()),
+        Err(error) => dialect.failure(expected, &error.to_string()),
     }
 }

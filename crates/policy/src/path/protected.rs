@@ -125,10 +125,14 @@ const AGENT_SETTINGS: &[&str] = &[
     ".codex/hooks.json",
     ".codex/rules",
     ".gemini/settings.json",
+    ".gemini/trustedfolders.json",
+    ".gemini/trusted_hooks.json",
     ".opencode/plugin",
     "opencode.json",
     "opencode.jsonc",
     "etc/claude-code",
+    "etc/codex",
+    "etc/gemini-cli",
 ];
 
 /// Starts of the names under which programs keep sockets and private files in a temporary directory.

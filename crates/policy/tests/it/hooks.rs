@@ -9,7 +9,7 @@ use std::{
 
 use missiond_policy::{
     Decision, NoLinks, Policies, Risk, Surroundings, Verdict,
-    hook::{Answer, EventName, HookBody, HookEvent, HookLimits, MAX_EVENT_BYTES, Outcome, run},
+    hook::{Answer, Dialect, EventName, HookBody, HookEvent, HookLimits, MAX_EVENT_BYTES, Outcome, run},
 };
 use serde_json::{Value, json};
 
@@ -21,7 +21,7 @@ fn verdict(decision: Decision) -> Verdict {
 
 /// Runs a hook whose handler returns the outcome.
 fn answer(event: &str, input: impl Into<Vec<u8>>, outcome: Result<Outcome, String>) -> Answer {
-    run(event, io::Cursor::new(input.into()), HookLimits::default(), move |_| outcome)
+    run(Dialect::Claude, event, io::Cursor::new(input.into()), HookLimits::default(), move |_| outcome)
 }
 
 fn pre_tool_use() -> Value {
@@ -88,13 +88,21 @@ fn s2_event_names_are_known_in_every_spelling() {
     }
     assert_eq!(EventName::PreToolUse.kebab(), "pre-tool-use");
     let gating: Vec<_> = EventName::KNOWN.into_iter().filter(EventName::is_gating).collect();
-    assert_eq!(gating, [EventName::PreToolUse, EventName::PermissionRequest, EventName::UserPromptSubmit]);
-    for name in
-        ["BeforeTool", "PreShellUse", "PermissionEscalation", "ToolApproval", "ConfigChange", "Elicitation"]
-    {
+    let expected = [
+        EventName::PreToolUse,
+        EventName::PermissionRequest,
+        EventName::UserPromptSubmit,
+        EventName::UserPromptExpansion,
+        EventName::Elicitation,
+        EventName::ElicitationResult,
+        EventName::ConfigChange,
+        EventName::PreModelRequest,
+    ];
+    assert_eq!(gating, expected);
+    for name in ["BeforeTool", "PreShellUse", "PermissionEscalation", "ToolApproval", "BeforeEverything"] {
         assert!(EventName::parse(name).is_gating(), "{name}");
     }
-    for name in ["PostEverything", "SessionPaused", "StopRequested", "TeammateIdle", "Setup"] {
+    for name in ["PostEverything", "AfterTool", "SessionPaused", "StopRequested", "TeammateIdle", "Setup"] {
         assert!(!EventName::parse(name).is_gating(), "{name}");
     }
 }
@@ -102,7 +110,7 @@ fn s2_event_names_are_known_in_every_spelling() {
 #[test]
 fn answers_have_the_agents_format() {
     let check = |event: EventName, decision: Decision, expected: Value| {
-        let answer = Answer::verdict(&event, &verdict(decision));
+        let answer = Dialect::Claude.verdict(&event, &verdict(decision));
         let stdout = if answer.stdout.is_empty() {
             Value::Null
         } else {
@@ -153,7 +161,7 @@ fn s2_whatever_fails_blocks_what_gates_and_nothing_else() {
         event.as_object_mut().unwrap().remove(key);
         event.to_string().into_bytes()
     };
-    let deep = format!("{}1{}", "[".repeat(100), "]".repeat(100));
+    let deep = format!("{}1{}", "[".repeat(63), "]".repeat(63));
     let deeper = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
     let mut deep_event = pre_tool_use();
     deep_event["tool_input"] = json!({ "x": serde_json::from_str::<Value>(&deep).unwrap() });
@@ -176,6 +184,7 @@ fn s2_whatever_fails_blocks_what_gates_and_nothing_else() {
         ("a directory that is a number", with("cwd", json!(1))),
         ("too deep", deep_event.to_string().into_bytes()),
         ("far too deep", deeper.into_bytes()),
+        ("as deep as a string pretends", br#"{"hook_event_name":"PreToolUse","x":"\""#.repeat(2)),
         ("too long", with("padding", json!("x".repeat(MAX_EVENT_BYTES)))),
     ];
     for (what, input) in &malformed {
@@ -187,11 +196,15 @@ fn s2_whatever_fails_blocks_what_gates_and_nothing_else() {
         let gates = HookEvent::parse(input).is_ok_and(|event| event.name.is_gating());
         assert_eq!(reported.exit_code, if gates { 2 } else { 1 }, "{what}: {reported:?}");
     }
+    // Brackets in text are no depth.
+    let harmless = with("padding", json!("[".repeat(1000)));
+    assert_eq!(answer("PreToolUse", harmless, Ok(Outcome::Verdict(verdict(Decision::Allow)))).exit_code, 0);
     // The handler's own failures.
     let input = pre_tool_use().to_string();
     assert_eq!(answer("PreToolUse", input.clone(), Err("no gate".to_owned())).exit_code, 2);
     assert_eq!(answer("PreToolUse", input.clone(), Ok(Outcome::Noted)).exit_code, 2);
     let panicking = run(
+        Dialect::Claude,
         "PreToolUse",
         io::Cursor::new(input.clone()),
         HookLimits::default(),
@@ -233,29 +246,43 @@ fn s2_an_event_that_never_comes_and_a_verdict_that_never_comes_block_in_time() {
     limits.time = Duration::from_millis(50);
     let (end, stuck) = mpsc::channel();
     let start = Instant::now();
-    let late = run("PreToolUse", Stuck(stuck), limits, |_| Ok::<_, String>(Outcome::Noted));
+    let late = run(Dialect::Claude, "PreToolUse", Stuck(stuck), limits, |_| Ok::<_, String>(Outcome::Noted));
     assert_eq!(late.exit_code, 2, "{late:?}");
-    assert!(late.stderr.contains("no answer within"), "{late:?}");
+    assert!(late.stderr.contains("the event did not come within"), "{late:?}");
     assert!(start.elapsed() < Duration::from_secs(4));
     drop(end);
 
     let (end, waits) = mpsc::channel::<()>();
     let input = io::Cursor::new(pre_tool_use().to_string());
-    let late = run("PreToolUse", input, limits, move |_| {
+    let late = run(Dialect::Claude, "PreToolUse", input, limits, move |_| {
         let _: Result<(), _> = waits.recv();
         Ok::<_, String>(Outcome::Verdict(verdict(Decision::Allow)))
     });
     assert_eq!(late.exit_code, 2, "{late:?}");
+    assert!(late.stderr.contains("no answer within"), "{late:?}");
     drop(end);
 
-    let broken = run("PreToolUse", Broken, HookLimits::default(), |_| Ok::<_, String>(Outcome::Noted));
+    // Who waits an hour for a person does not wait so long for an event.
+    let mut limits = HookLimits::default();
+    (limits.time, limits.read) = (Duration::from_secs(3600), Duration::from_millis(50));
+    let (end, stuck) = mpsc::channel();
+    let start = Instant::now();
+    let late = run(Dialect::Claude, "PreToolUse", Stuck(stuck), limits, |_| Ok::<_, String>(Outcome::Noted));
+    assert_eq!(late.exit_code, 2, "{late:?}");
+    assert!(start.elapsed() < Duration::from_secs(4));
+    drop(end);
+
+    let broken = run(Dialect::Claude, "PreToolUse", Broken, HookLimits::default(), |_| {
+        Ok::<_, String>(Outcome::Noted)
+    });
     assert_eq!(broken.exit_code, 2, "{broken:?}");
 }
 
 #[test]
 fn an_endless_event_is_cut_off() {
-    let endless =
-        run("PreToolUse", io::repeat(b' '), HookLimits::default(), |_| Ok::<_, String>(Outcome::Noted));
+    let endless = run(Dialect::Claude, "PreToolUse", io::repeat(b' '), HookLimits::default(), |_| {
+        Ok::<_, String>(Outcome::Noted)
+    });
     assert_eq!(endless.exit_code, 2);
     assert!(endless.stderr.contains("longer than"), "{endless:?}");
 }
@@ -272,7 +299,7 @@ fn bodies_are_typed() {
 
 #[test]
 fn reasons_on_stderr_are_one_safe_line() {
-    let failed = Answer::failure(&EventName::PreToolUse, "bad\n\u{1b}[31mred\u{202e}");
+    let failed = Dialect::Claude.failure(&EventName::PreToolUse, "bad\n\u{1b}[31mred\u{202e}");
     assert_eq!(failed.stderr.lines().count(), 1);
     assert!(!failed.stderr.trim_end().chars().any(|c| c.is_control() || c == '\u{202e}'), "{failed:?}");
 }

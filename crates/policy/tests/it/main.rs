@@ -8,10 +8,13 @@ mod conditions;
 mod contents;
 #[cfg(target_os = "linux")]
 mod differential;
+mod dialects;
 mod examples;
 mod handle;
 mod hooks;
 mod import;
+mod install;
+mod own_settings;
 mod paths;
 mod presets;
 mod properties;

@@ -1,8 +1,21 @@
+//! The agents' settings: the lines that call our hook.
+
+mod edit;
+mod entries;
+mod json;
+mod words;
+
 use std::ffi::OsStr;
 
 use serde_json::{Map, Value, json};
 
 use super::name::EventName;
+
+pub use edit::{MAX_SETTINGS_BYTES, install, uninstall};
+pub use entries::{Entry, SettingsFormat};
+pub(super) use entries::{Found, Settings};
+pub use words::is_ours;
+pub(super) use words::{Word, words};
 
 /// Why settings can't be written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -11,6 +24,23 @@ pub enum SettingsError {
     /// The hook's command has no words.
     #[error("the hook's command is empty; name the program that answers the events")]
     NoCommand,
+    /// The text isn't what the agent could read.
+    #[error("line {line}: {problem}")]
+    Malformed {
+        /// The line of the fault, from 1.
+        line: usize,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The text is longer than settings are.
+    #[error("the settings have more than {limit} bytes; settings that long are a mistake")]
+    TooLong {
+        /// The most bytes that are read.
+        limit: usize,
+    },
+    /// The change would touch more than our hooks.
+    #[error("the settings are of a form in which our hooks can't be changed alone; change them by hand")]
+    Unsure,
     /// A word can't be written into a settings file.
     #[error(
         "the word {word} of the hook's command can't be written into settings: it holds a NUL or isn't UTF-8"
@@ -70,6 +100,6 @@ pub fn shell_words<W: AsRef<OsStr>>(words: &[W]) -> Result<String, SettingsError
 }
 
 /// Between single quotes a shell changes nothing; a single quote itself is put between double ones.
-fn quoted(word: &str) -> String {
+pub(super) fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', "'\"'\"'"))
 }

@@ -1,6 +1,7 @@
 //! Tests of missiond-policy at its boundary.
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub, reason = "tests")]
 
+mod audit;
 mod check;
 mod commands;
 mod handle;

@@ -99,8 +99,9 @@ fn holds(call: &Call, text: &str) -> bool {
     has(&call.reason) || has(&call.cwd) || call.note.as_deref().is_some_and(has)
 }
 
-/// Hands the records that fit to `each`, the oldest first, until it breaks off. Gives the number of lines that are no
-/// records: [`verify`](super::verify) tells more of them.
+/// Hands the records that fit to `each`, the oldest first, until it breaks off; each with its line as it stands in the file,
+/// whose bytes are those that the hash is of. Gives the number of lines that are no records: [`verify`](super::verify) tells
+/// more of them.
 ///
 /// # Errors
 ///
@@ -109,7 +110,7 @@ pub fn read(
     paths: &AuditPaths,
     filter: &AuditFilter,
     wait: Duration,
-    mut each: impl FnMut(Record) -> ControlFlow<()>,
+    mut each: impl FnMut(Record, &[u8]) -> ControlFlow<()>,
 ) -> Result<u64, AuditError> {
     let snapshot = Snapshot::take(paths, wait)?;
     let mut unreadable = 0;
@@ -138,7 +139,7 @@ pub fn newest(
     for segment in snapshot.segments.iter().rev() {
         let room = count - records.len();
         let mut of_segment = VecDeque::new();
-        let more = read_segment(segment, filter, &mut unreadable, &mut |record| {
+        let more = read_segment(segment, filter, &mut unreadable, &mut |record, _| {
             if of_segment.len() == room {
                 of_segment.pop_front();
             }
@@ -161,13 +162,13 @@ fn read_segment(
     segment: &Segment,
     filter: &AuditFilter,
     unreadable: &mut u64,
-    each: &mut impl FnMut(Record) -> ControlFlow<()>,
+    each: &mut impl FnMut(Record, &[u8]) -> ControlFlow<()>,
 ) -> Result<ControlFlow<()>, AuditError> {
     let mut lines = segment.lines()?;
     while let Some(line) = lines.next()? {
         match read_line(&line.bytes) {
             Ok(record) if filter.fits(&record) => {
-                if each(record).is_break() {
+                if each(record, &line.bytes).is_break() {
                     return Ok(ControlFlow::Break(()));
                 }
             }

@@ -1,6 +1,6 @@
 //! What a record says.
 
-use std::path::Path;
+use std::{io, path::Path};
 
 use jiff::{Timestamp, Unit};
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,8 @@ use super::{
 };
 use crate::{
     call::ToolCall,
-    verdict::{Decision, Risk, Verdict},
+    text::is_invisible,
+    verdict::{Decision, Risk, RuleId, Verdict},
 };
 
 /// The version of the format.
@@ -141,8 +142,10 @@ pub enum Decider {
     Person,
     /// Nobody answered, or could have, which is a no.
     Nobody,
-    /// A limit: of size, of number, of time.
+    /// A limit of size, number or time.
     Limit,
+    /// Something that failed, which is a no.
+    Failure,
 }
 
 impl Decider {
@@ -154,6 +157,7 @@ impl Decider {
             Self::Person => "person",
             Self::Nobody => "nobody",
             Self::Limit => "limit",
+            Self::Failure => "failure",
         }
     }
 }
@@ -170,6 +174,8 @@ pub struct Judged<'a> {
     pub verdict: &'a Verdict,
     /// Who decided.
     pub by: Decider,
+    /// The rule, where the verdict itself can't name it.
+    pub rule: Option<&'a str>,
     /// The agent's conversation.
     pub session: Option<&'a str>,
     /// The slot that the agent sits in.
@@ -195,6 +201,7 @@ impl<'a> Judged<'a> {
             call,
             verdict,
             by: Decider::Policy,
+            rule: None,
             session: None,
             slot: None,
             task: None,
@@ -220,7 +227,7 @@ impl<'a> Judged<'a> {
             cwd: text(&shown(&call.cwd)),
             decision: verdict.decision,
             by: self.by,
-            rule: verdict.rule.as_ref().map(|rule| name(rule.as_str())),
+            rule: verdict.rule.as_ref().map(RuleId::as_str).or(self.rule).map(name),
             reason: text(&verdict.reason),
             risk: verdict.risk,
             part: verdict.part.as_deref().map(text),
@@ -254,8 +261,32 @@ pub(super) fn line(
     prev: Digest,
 ) -> Result<(Vec<u8>, Digest), serde_json::Error> {
     let at = at.round(Unit::Millisecond).unwrap_or(at);
-    let object = serde_json::to_vec(&Content { v: VERSION, seq, at, entry, prev })?;
+    let mut object = Vec::new();
+    let content = Content { v: VERSION, seq, at, entry, prev };
+    content.serialize(&mut serde_json::Serializer::with_formatter(&mut object, Plain))?;
     Ok(seal(object))
+}
+
+/// Writes JSON in one line, with everything escaped that could act on a terminal or mislead a reader: an audit is looked at
+/// with whatever is at hand. JSON itself asks for this only below U+0020.
+struct Plain;
+
+impl serde_json::ser::Formatter for Plain {
+    fn write_string_fragment<W: ?Sized + io::Write>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        let mut plain = 0;
+        for (at, c) in fragment.char_indices().filter(|(_, c)| c.is_control() || is_invisible(*c)) {
+            writer.write_all(&fragment.as_bytes()[plain..at])?;
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                write!(writer, "\\u{unit:04x}")?;
+            }
+            plain = at + c.len_utf8();
+        }
+        writer.write_all(&fragment.as_bytes()[plain..])
+    }
 }
 
 /// Why a line is no record.

@@ -50,6 +50,18 @@ fn record_says_who_did_what_and_who_decided() {
     assert!(matches!(&records[0].entry, Entry::Call(call) if call.by == Decider::Person));
 }
 
+#[test]
+fn file_is_safe_to_look_at() {
+    let scene = Scene::new();
+    let evil = "\u{1b}[2J\u{9b}31m\u{7f}\u{202e}txt\u{200b}\u{e0041}\r\n\"\\ß";
+    scene.call(evil);
+    let line = scene.lines().pop().unwrap();
+    assert!(line.chars().all(|c| c.is_ascii_graphic() || matches!(c, ' ' | 'ß')), "{line:?}");
+    let record: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(record["input"]["command"], evil);
+    scene.assert_sound(2);
+}
+
 /// The documentation gives a command with the system's own programs.
 #[test]
 fn hash_is_that_of_the_bytes_before_it() {

@@ -32,12 +32,20 @@ fn filled() -> Scene {
     scene
 }
 
+fn scene_holds(scene: &Scene, line: &[u8]) -> bool {
+    let files = scene.old().into_iter().chain([scene.path().to_owned()]);
+    files
+        .map(|path| std::fs::read(path).unwrap())
+        .any(|text| text.split(|byte| *byte == b'\n').any(|of| of == line))
+}
+
 fn ask(scene: &Scene, set: impl FnOnce(&mut AuditFilter)) -> Vec<u64> {
     let mut filter = AuditFilter::default();
     filter.calls_only = true;
     set(&mut filter);
     let (mut days, mut all) = (Vec::new(), Vec::new());
-    let unreadable = read(scene.log.paths(), &filter, WAIT, |record| {
+    let unreadable = read(scene.log.paths(), &filter, WAIT, |record, line| {
+        assert!(scene_holds(scene, line), "the line is the file's");
         days.push(record.at.strftime("%d").to_string().parse().unwrap());
         all.push(record);
         ControlFlow::Continue(())
@@ -85,7 +93,7 @@ fn newest_are_found_across_files() {
 fn lines_that_are_no_records_are_counted() {
     let scene = filled();
     std::fs::write(scene.path(), "nonsense\n{}\n\n").unwrap();
-    let read = read(scene.log.paths(), &AuditFilter::default(), WAIT, |_| ControlFlow::Continue(()));
+    let read = read(scene.log.paths(), &AuditFilter::default(), WAIT, |_, _| ControlFlow::Continue(()));
     assert_eq!(read.unwrap(), 3);
 }
 

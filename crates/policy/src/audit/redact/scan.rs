@@ -244,7 +244,8 @@ fn option(text: &str, at: usize) -> Option<Range<usize>> {
             Some(range.start + colon + 1..range.end)
         }
         _ => {
-            let secret = name.strip_prefix("--").is_some_and(is_secret_name);
+            let name = name.strip_prefix("--").filter(|name| name.bytes().all(is_word));
+            let secret = name.is_some_and(is_secret_name);
             (secret && !text[range.clone()].starts_with('-')).then_some(range)
         }
     }

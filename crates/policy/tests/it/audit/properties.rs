@@ -59,8 +59,10 @@ proptest! {
 
     #[test]
     fn value_behind_a_telling_name_never_stays(before in secretive_text(), value in "[a-zA-Z0-9]{6,20}x7") {
-        let text = format!("{before}\npassword={value}\n");
-        prop_assert!(!Redactor::new().redact(&text).contains(&value));
+        for how in ["\npassword=", " --password=", " --password ", "\npassword: ", "\n\"password\":\""] {
+            let text = format!("{before}{how}{value} and more\n");
+            prop_assert!(!Redactor::new().redact(&text).contains(&value), "{:?}", text);
+        }
     }
 }
 

@@ -68,6 +68,11 @@ fn secrets_are_known_by_how_they_look() {
     let check = |text: &str, expected: &str| assert_eq!(Redactor::new().redact(text), expected);
     check("psql password=hunter2 host=db", "psql password=[redacted:value] host=db");
     check("postgres://app:hunter2@db/shop", "postgres://[redacted:user-info]@db/shop");
+    check("curl --token=hunter2 https://host", "curl --token=[redacted:value] https://host");
+    check(
+        "x --password a --token=b -u c:d",
+        "x --password [redacted:value] --token=[redacted:value] -u c:[redacted:value]",
+    );
     check("curl -u me:hunter2 h", "curl -u me:[redacted:value] h");
     check(
         "a -----BEGIN EC PRIVATE KEY-----\nx\n-----END EC PRIVATE KEY----- b",

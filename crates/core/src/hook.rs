@@ -1,8 +1,8 @@
 //! The hook program: what an agent starts before a tool call, to ask whether it may.
 //!
 //! In a mission it only asks, over the gate socket of its slot; the mission judges and puts the verdict on record.
-//! Without a mission it judges by itself, by the policy of the project that the event names. On an event that gates,
-//! whatever goes wrong blocks the call.
+//! Without a mission it judges by itself, by the policy of the project that the event names, and puts the verdict into the
+//! audit log. On an event that gates, whatever goes wrong blocks the call.
 
 use std::ffi::OsStr;
 use std::io::Write as _;
@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use missiond_policy::hook::{Answer, EventName, HookBody, HookEvent, HookLimits, Outcome, run};
 use missiond_process::text::truncate_start;
 use serde_json::json;
@@ -18,8 +19,8 @@ use crate::adapters::to_policy;
 use crate::control::{GateRequest, GateResponse, gate, inside_slot};
 use crate::error::chain;
 use crate::model::{ToolCall, Verdict};
-use crate::ports::Seat;
-use crate::project::{ProjectOptions, policy_at, root_of, workspace_of};
+use crate::ports::{AuditEntry, Decider, Seat};
+use crate::project::{ProjectOptions, judge_at, root_of, workspace_of};
 
 /// How long the answer to a report is waited for: nobody needs it, and an agent must not wait for us.
 const REPORT_PATIENCE: Duration = Duration::from_secs(2);
@@ -199,8 +200,8 @@ fn judge(event: &HookEvent, named: Option<&Path>) -> Result<Outcome, String> {
             Verdict::deny(format!("{evidence}; in a mission only the hook of the slot is answered"));
         return Ok(Outcome::Verdict(to_policy(&verdict)));
     }
-    let (root, gate) =
-        policy_at(named.unwrap_or(&call.cwd), &ProjectOptions::of_person()).map_err(|error| chain(&error))?;
+    let (root, gate, audit) =
+        judge_at(named.unwrap_or(&call.cwd), &ProjectOptions::of_person()).map_err(|error| chain(&error))?;
     let workspace = match named {
         // What a foreign repository says of itself counts for nothing.
         Some(_) if root_of(&call.cwd).ok().as_ref() != Some(&root) => root.clone(),
@@ -216,5 +217,8 @@ fn judge(event: &HookEvent, named: Option<&Path>) -> Result<Outcome, String> {
         root,
     );
     let call = ToolCall::new(call.id.unwrap_or_default(), call.tool, call.input, call.cwd);
-    Ok(Outcome::Verdict(to_policy(&gate.judge_blocking(&call, &seat))))
+    let verdict = gate.judge_blocking(&call, &seat);
+    let mut entry = AuditEntry::new(Timestamp::now(), call, verdict, Decider::Policy);
+    entry.session.clone_from(&event.session_id);
+    Ok(Outcome::Verdict(to_policy(&audit.vouch(entry))))
 }

@@ -9,6 +9,8 @@ mod control;
 mod decode;
 mod docs;
 #[cfg(all(feature = "git", feature = "policy"))]
+mod guard;
+#[cfg(all(feature = "git", feature = "policy"))]
 mod hook;
 mod mission;
 mod scheduler;

@@ -8,8 +8,8 @@ use std::time::Duration;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    agent, approvals, completions, config, demo, doctor, down, events, hook, merge, messages, policy, run,
-    status, task, up, worktree,
+    agent, approvals, audit, completions, config, demo, doctor, down, events, hook, merge, messages, policy,
+    run, status, task, up, worktree,
 };
 use crate::context::Context;
 use crate::exit::{self, Exit};
@@ -102,6 +102,8 @@ enum Command {
     Events(events::Events),
     #[command(subcommand)]
     Policy(policy::Policy),
+    #[command(subcommand)]
+    Audit(audit::Audit),
     Hook(hook::Hook),
     #[command(subcommand)]
     Config(config::Config),
@@ -204,6 +206,7 @@ fn carry_out(context: Context, command: Command) -> anyhow::Result<Exit> {
             Command::Config(command) => command.run(&context),
             Command::Policy(command) => command.run(&context),
             Command::Hook(command) => command.manage(&context),
+            Command::Audit(command) => command.run(&context).await,
             Command::Doctor(command) => command.run(&context).await,
             Command::Completions(_) | Command::Reference => {
                 unreachable!("carried out before the runtime")

@@ -1,8 +1,8 @@
 //! The hook program: what an agent starts before a tool call, to ask whether it may.
 //!
 //! In a mission it only asks, over the gate socket of its slot; the mission judges and puts the verdict on record.
-//! Without a mission it judges by itself, by the policy of the project that the event names. On an event that gates,
-//! whatever goes wrong blocks the call.
+//! Without a mission it judges by itself, by the policy of the project that the event names, and puts the verdict into the
+//! audit log. On an event that gates, whatever goes wrong blocks the call.
 
 mod deliver;
 
@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use missiond_policy::Preset;
 use missiond_policy::hook::{
     Answer, Dialect, EventName, HookBody, HookEvent, HookLimits, Outcome, knows_tool, run,
@@ -23,7 +24,8 @@ use crate::adapters::to_policy;
 use crate::control::{GateRequest, GateResponse, gate, inside_slot};
 use crate::error::chain;
 use crate::model::{Decision, ToolCall, Verdict};
-use crate::project::{ProjectOptions, policy_in, root_of, workspace_of};
+use crate::ports::{AuditEntry, Decider};
+use crate::project::{ProjectOptions, judge_in, root_of, workspace_of};
 
 /// How long the answer to a report is waited for: nobody needs it, and an agent must not wait for us.
 const REPORT_PATIENCE: Duration = Duration::from_secs(2);
@@ -231,7 +233,9 @@ fn judge(event: &HookEvent, named: Option<&Path>) -> Result<Outcome, String> {
         Err(_) if named.is_none() => (cwd.clone(), false),
         Err(error) => return Err(chain(&error)),
     };
-    let gate = policy_in(&root, &ProjectOptions::of_person()).map_err(|error| chain(&error))?;
+    let (gate, audit) = judge_in(&root, &ProjectOptions::of_person()).map_err(|error| chain(&error))?;
+    // Where nothing is allowed, nothing is left behind either.
+    let is_audited = is_project || !audit.paths().current().starts_with(&root);
     let workspace = match named {
         // What a foreign repository says of itself counts for nothing.
         Some(_) if root_of(&cwd).ok().as_ref() != Some(&root) => root.clone(),
@@ -251,6 +255,11 @@ fn judge(event: &HookEvent, named: Option<&Path>) -> Result<Outcome, String> {
                 call.tool,
                 event.dialect.agent()
             ));
+        }
+        if is_audited {
+            let mut entry = AuditEntry::new(Timestamp::now(), call, verdict, Decider::Policy);
+            entry.session.clone_from(&event.session_id);
+            verdict = audit.vouch(entry);
         }
         if strictest.as_ref().is_none_or(|so_far| so_far.decision < verdict.decision) {
             strictest = Some(verdict);

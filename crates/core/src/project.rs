@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use etcetera::BaseStrategy as _;
 
-use crate::adapters::{GitWorkspaces, PolicyGate};
+use crate::adapters::{AuditFile, GitWorkspaces, PolicyGate};
 use crate::agents::Profiles;
 use crate::config::{Config, ConfigError, Origin, Settings, Sources};
 use crate::control::ProjectPaths;
@@ -82,8 +82,8 @@ impl Project {
         PolicyGate::load(&self.paths, &self.settings, &self.config)
     }
 
-    /// What to open a [`Mission`](crate::Mission) with: git worktrees, the project's policy, SQLite, no containment, and
-    /// the slots that are configured.
+    /// What to open a [`Mission`](crate::Mission) with: git worktrees, the project's policy and audit log, SQLite, no
+    /// containment, and the slots that are configured.
     ///
     /// # Errors
     ///
@@ -99,6 +99,7 @@ impl Project {
             store: None,
             workspaces: Arc::new(self.workspaces.clone()),
             gate: Arc::new(self.gate()?),
+            audit: Some(Arc::new(AuditFile::load(&self.settings, &self.config))),
             containment: Arc::new(NoContainment),
             drivers,
         };
@@ -115,18 +116,29 @@ impl Project {
 /// As [`Project::discover`], but for the agents' files, and as [`Project::gate`].
 pub fn policy_at(from: &Path, options: &ProjectOptions) -> Result<(PathBuf, PolicyGate), Error> {
     let root = root_of(from)?;
-    let gate = policy_in(&root, options)?;
-    Ok((root, gate))
+    let (paths, config, settings) = read(&root, options)?;
+    Ok((root, PolicyGate::load(&paths, &settings, &config)?))
 }
 
-/// The policy in force in a project, by its root. Blocks while it reads.
+/// The policy in force in a project, by its root, and the audit log that verdicts go to before they are told. Blocks while it
+/// reads. Where the log is to be made in the project's state directory, git is told to look past it.
 ///
 /// # Errors
 ///
 /// As [`policy_at`], but for the root.
-pub fn policy_in(root: &Path, options: &ProjectOptions) -> Result<PolicyGate, Error> {
+pub fn judge_in(root: &Path, options: &ProjectOptions) -> Result<(PolicyGate, AuditFile), Error> {
     let (paths, config, settings) = read(root, options)?;
-    PolicyGate::load(&paths, &settings, &config)
+    let gate = PolicyGate::load(&paths, &settings, &config)?;
+    let audit = AuditFile::load(&settings, &config);
+    let state = paths.state_dir();
+    // A mission does it when it begins, but there may never have been one.
+    if settings.audit_log_path.starts_with(&state)
+        && !settings.audit_log_path.exists()
+        && let Err(error) = GitWorkspaces::discover(root).and_then(|workspaces| workspaces.hide_state())
+    {
+        tracing::debug!(error = %crate::error::chain(&error), "git was not told to look past the audit log");
+    }
+    Ok((gate, audit))
 }
 
 /// The root of the project that a directory lies in. Blocks as [`policy_at`] does.

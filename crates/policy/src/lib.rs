@@ -56,6 +56,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod audit;
 mod call;
 mod check;
 mod error;

@@ -1,5 +1,6 @@
 //! Printing: text for people with everything untrusted escaped, or JSON.
 
+mod audit;
 mod json;
 mod show;
 mod style;
@@ -12,6 +13,7 @@ use serde::Serialize;
 
 use crate::cli::Format;
 
+pub(crate) use audit::{audit_csv, audit_line, audit_table};
 pub(crate) use json::to_json;
 pub(crate) use show::{approval, event_line, event_what, finished_task, head, task_detail};
 pub(crate) use style::{FAINT, GREEN, RED, STRONG, YELLOW, agent_style, status_style};

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use crate::hook::{ask, decision};
 use crate::support::Scene;
 
 const ENTRY: &str = "disk::full_disk_is_a_failure_that_says_so";
@@ -74,11 +75,18 @@ fn on_a_small_disk(disk: &Path) {
         assert!(outcome.code == 1 || outcome.code == 3, "{args:?}: {outcome:#?}");
         assert!(says_so(&outcome.err) && !outcome.err.contains("panicked"), "{args:?}: {outcome:#?}");
     }
+    // A hook without a mission can't put its verdict on record, and so it is a no.
+    let judged = ask(&scene, &["hook", "pre-tool-use"], scene.repo.path(), "ls", None);
+    assert_eq!(decision(&judged), "deny", "{judged:#?}");
+    assert!(says_so(&judged.out) && judged.out.contains("without that nothing may run"), "{judged:#?}");
     // Reading needs a little room too; if it is not there, that is what is said.
     let status = scene.run(&["status"]);
     assert!(status.code == 0 || status.code == 1 && says_so(&status.err), "{status:#?}");
 
     fs::remove_file(&ballast).unwrap();
+    let judged = ask(&scene, &["hook", "pre-tool-use"], scene.repo.path(), "ls", None);
+    assert_eq!(decision(&judged), "allow", "{judged:#?}");
+    scene.ok(&["audit", "verify"]);
     taken.push(id(&scene.ok(&submit)));
     let listed = scene.json(&["task", "list"]);
     for task in &taken {

@@ -12,7 +12,13 @@ use serde_json::{Value, json};
 use crate::support::{Outcome, Scene, collect};
 
 /// Asks about a shell command, as an agent that works in a directory.
-fn ask(scene: &Scene, args: &[&str], directory: &Path, command: &str, tag: Option<&str>) -> Outcome {
+pub(crate) fn ask(
+    scene: &Scene,
+    args: &[&str],
+    directory: &Path,
+    command: &str,
+    tag: Option<&str>,
+) -> Outcome {
     let event = json!({
         "session_id": "s", "cwd": directory, "permission_mode": "default",
         "hook_event_name": "PreToolUse", "tool_name": "Bash", "tool_input": { "command": command },
@@ -33,7 +39,7 @@ fn feed(scene: &Scene, args: &[&str], tag: Option<&str>, input: &[u8]) -> Outcom
     collect(child)
 }
 
-fn decision(outcome: &Outcome) -> String {
+pub(crate) fn decision(outcome: &Outcome) -> String {
     let answer: Value = serde_json::from_str(&outcome.out).unwrap_or(Value::Null);
     let decision = answer.pointer("/hookSpecificOutput/permissionDecision");
     decision.and_then(Value::as_str).unwrap_or("none").to_owned()

@@ -13,6 +13,9 @@ use crate::ports::{
     WorkspacesErrorKind,
 };
 
+/// What of the state directory a person may want to commit, so that it stays visible to git: the database, the logs and the
+/// audit are nobody's work.
+const COMMITTED: &[&str] = &["config.toml", "policy.toml", "agents/"];
 /// The longest diff that is given out.
 const MAX_DIFF_BYTES: usize = 8 << 20;
 
@@ -41,6 +44,12 @@ impl GitWorkspaces {
     /// The repository itself, for what the port does not offer.
     pub fn repository(&self) -> &Repository {
         &self.repository
+    }
+
+    /// Has git look past the state directory, but for what a person may want to commit. Blocks.
+    #[cfg(feature = "policy")]
+    pub(crate) fn hide_state(&self) -> Result<(), WorkspacesError> {
+        self.repository.exclude_state_dir(".missiond", COMMITTED).map(drop).map_err(convert)
     }
 
     /// Runs blocking work on a thread for it. Work that was begun goes on when the future is dropped.
@@ -130,8 +139,7 @@ impl Workspaces for GitWorkspaces {
 
     fn recover(&self) -> BoxFuture<'_, Result<Vec<String>, WorkspacesError>> {
         self.blocking(|repository| {
-            // Our database and logs are nobody's work; what a person may want to commit stays visible.
-            repository.exclude_state_dir(".missiond", &["config.toml", "policy.toml", "agents/"])?;
+            repository.exclude_state_dir(".missiond", COMMITTED)?;
             let recovery = repository.recover()?;
             let mut lines: Vec<String> =
                 recovery.done.iter().map(|done| format!("repository: {done:?}")).collect();

@@ -1,5 +1,7 @@
 //! The leaf crates behind core's ports, one file a leaf, each behind the feature of its name.
 
+#[cfg(feature = "policy")]
+mod audit;
 #[cfg(feature = "git")]
 mod git;
 #[cfg(all(feature = "git", feature = "policy"))]
@@ -19,6 +21,8 @@ use std::time::Duration;
 
 use crate::agents::HookProtocol;
 
+#[cfg(feature = "policy")]
+pub use audit::AuditFile;
 #[cfg(feature = "git")]
 pub use git::GitWorkspaces;
 #[cfg(feature = "git")]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
+use missiond_policy::audit::AuditPaths;
 use missiond_policy::hook::{EventName, claude_settings};
 use missiond_policy::{CallRates, Disk, Layer, LocalTime, Policies, Policy, Preset, Surroundings};
 
@@ -63,12 +64,15 @@ impl PolicyGate {
                 Policy::parse(&text, &format!("[policy] of {origin}"), Layer::Project).map_err(unusable)?,
             );
         }
+        let audit = AuditPaths::new(&settings.audit_log_path);
         let mut gate = Self::new(
             Policies::new(layers).map_err(unusable)?,
             // The directory above holds the sockets of other projects of the same person.
             [Some(paths.state_dir()), paths.runtime_dir().parent().map(ToOwned::to_owned)]
                 .into_iter()
                 .flatten()
+                // Wherever it was put, agents have no business with it.
+                .chain([audit.current().to_owned(), audit.directory().to_owned()])
                 .collect(),
         );
         gate.open.push(settings.shared_directory.clone());

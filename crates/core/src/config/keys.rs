@@ -115,10 +115,22 @@ pub const KEYS: &[Key] = &[
         "How long a question waits for a person before it counts as a no.",
     ),
     key(
+        "security.audit_keep_days",
+        Kind::Integer(1, 3650),
+        Some("365"),
+        "How many days an old file of the audit log is kept after its last record.",
+    ),
+    key(
         "security.audit_log_path",
         Kind::Path,
-        None,
-        "Where the audit log is written. Reserved: nothing reads it yet.",
+        Some("\".missiond/audit.jsonl\""),
+        "The file of the audit log; its old files lie beside it, in a directory with `.d` behind the name.",
+    ),
+    key(
+        "security.audit_sync",
+        Kind::Word(&["risky", "each"]),
+        Some("\"risky\""),
+        "Which verdicts are synced to the disk before they are told: the risky ones, or each.",
     ),
     key(
         "security.default_policy",

@@ -26,6 +26,12 @@ pub struct Settings {
     pub max_concurrent_agents: usize,
     /// How long a question waits for a person before it counts as a no.
     pub approval_timeout: Duration,
+    /// The file of the audit log, absolute.
+    pub audit_log_path: PathBuf,
+    /// How many days an old file of the audit log is kept.
+    pub audit_keep_days: u32,
+    /// Which verdicts are synced to the disk before they are told: `risky` or `each`.
+    pub audit_sync: String,
     /// The policy preset beneath the project's rules.
     pub default_policy: String,
     /// Whether agents run under our hooks.
@@ -55,6 +61,8 @@ impl Settings {
         let base = expand("worktree.base_path", text("worktree.base_path").unwrap_or("../"), variable)?;
         let shared = text("agent.shared_directory").unwrap_or(".missiond/shared");
         let shared = expand("agent.shared_directory", shared, variable)?;
+        let audit = text("security.audit_log_path").unwrap_or(".missiond/audit.jsonl");
+        let audit = expand("security.audit_log_path", audit, variable)?;
         let default_agent = match config.get("agent.default") {
             None => None,
             Some(entry) => Some(entry.value.as_str().unwrap_or_default().parse().map_err(
@@ -78,6 +86,13 @@ impl Settings {
                 .and_then(|number| usize::try_from(number).ok())
                 .unwrap_or(10),
             approval_timeout: duration("security.approval_timeout"),
+            audit_log_path: lexical(&root.join(audit)),
+            audit_keep_days: config
+                .get("security.audit_keep_days")
+                .and_then(|entry| entry.value.as_integer())
+                .and_then(|number| u32::try_from(number).ok())
+                .unwrap_or(365),
+            audit_sync: text("security.audit_sync").unwrap_or("risky").to_owned(),
             default_policy: text("security.default_policy").unwrap_or("standard").to_owned(),
             enable_hooks: config
                 .get("security.enable_hooks")

@@ -10,7 +10,7 @@ use crate::config::Settings;
 use crate::error::Error;
 use crate::ids::AgentKind;
 use crate::model::{DriverKind, SlotConfig};
-use crate::ports::{Clock, Containment, Driver, Gate, Store, Workspaces};
+use crate::ports::{Audit, Clock, Containment, Driver, Gate, Store, Workspaces};
 
 /// What a mission needs from outside.
 #[derive(Clone, Debug)]
@@ -23,6 +23,8 @@ pub struct Ports {
     pub workspaces: Arc<dyn Workspaces>,
     /// The judge of tool calls.
     pub gate: Arc<dyn Gate>,
+    /// The record of verdicts that shows when it was changed; `None` for no other than the log of events.
+    pub audit: Option<Arc<dyn Audit>>,
     /// What confines the agents.
     pub containment: Arc<dyn Containment>,
     /// The ways to run an agent; the first of a kind counts.

@@ -15,7 +15,7 @@ use crate::mission::verdicts::{MAX_VERDICTS, Unclaimed};
 use crate::model::{
     AgentStatus, Approval, ApprovalStatus, Decision, EventBody, ToolCall, Verdict, event_text,
 };
-use crate::ports::{ApprovalFilter, Change, Clock, StoreErrorKind};
+use crate::ports::{ApprovalFilter, Change, Clock, Decider, StoreErrorKind};
 
 /// How long the judge may take before the call counts as denied.
 const JUDGE_DEADLINE: Duration = Duration::from_secs(10);
@@ -35,16 +35,16 @@ pub(super) fn questions() -> Arc<Semaphore> {
 impl Shared {
     /// Gives the final verdict on a call from a slot: allow or deny, never ask.
     ///
-    /// The verdict is on record before this returns. Whatever fails on the way makes it a deny.
+    /// The verdict is on record before this returns, in the audit log and in the log of events. Whatever fails on the way
+    /// makes it a deny.
     pub(super) async fn judge(&self, slot: &SlotId, call: ToolCall) -> Verdict {
         let occupied = self.seats().get(slot).cloned();
         let Some(occupied) = occupied else {
-            return Verdict::deny(format!(
-                "slot {slot} has no turn going on, so its agent may not call a tool"
-            ));
+            let text = format!("slot {slot} has no turn going on, so its agent may not call a tool");
+            return self.audited_refusal(slot, &call, Verdict::deny(text)).await;
         };
         if occupied.interrupted.borrow().is_some() {
-            return Verdict::deny("the turn was called off");
+            return self.audited_refusal(slot, &call, Verdict::deny("the turn was called off")).await;
         }
         // A call without an id can be matched with nothing that the agent says, so it needs no place.
         let claimed = if call.id.is_empty() { Ok(()) } else { unpoisoned(&occupied.verdicts).claim(&call) };
@@ -56,55 +56,64 @@ impl Shared {
                 }
                 Unclaimed::Full => format!("the turn has made more than {MAX_VERDICTS} tool calls"),
             };
-            return self.write_down(&occupied, &call, Verdict::deny(text)).await;
+            return self.write_down(&occupied, &call, Verdict::deny(text), Decider::Limit).await;
         }
         let size = call.input.to_string().len();
         if size > MAX_INPUT_BYTES {
             let text = format!(
                 "the call's arguments have {size} bytes; {MAX_INPUT_BYTES} are the most that are judged"
             );
-            return self.record(&occupied, &call, Verdict::deny(text)).await;
+            return self.record(&occupied, &call, Verdict::deny(text), Decider::Limit).await;
         }
         let judging = unpanicked(self.config.ports.gate.judge(&call, &occupied.seat));
-        let verdict = match timeout(JUDGE_DEADLINE, judging).await {
-            Ok(Ok(Ok(verdict))) => verdict,
-            Ok(Ok(Err(error))) => Verdict::deny(crate::error::chain(&error)),
-            Ok(Err(panic)) => Verdict::deny(format!("the policy {panic}")),
-            Err(_) => {
-                Verdict::deny(format!("the policy gave no verdict within {} s", JUDGE_DEADLINE.as_secs()))
-            }
+        let failed = |text: String| (Verdict::deny(text), Decider::Failure);
+        let (verdict, by) = match timeout(JUDGE_DEADLINE, judging).await {
+            Ok(Ok(Ok(verdict))) => (verdict, Decider::Policy),
+            Ok(Ok(Err(error))) => failed(crate::error::chain(&error)),
+            Ok(Err(panic)) => failed(format!("the policy {panic}")),
+            Err(_) => failed(format!("the policy gave no verdict within {} s", JUDGE_DEADLINE.as_secs())),
         };
-        let verdict = match verdict.decision {
-            Decision::Ask if occupied.seat.can_ask && size > MAX_ASKED_BYTES => Verdict::deny(format!(
+        let limited = |text: String| (Verdict::deny(text), Decider::Limit);
+        let (verdict, by) = match verdict.decision {
+            Decision::Ask if occupied.seat.can_ask && size > MAX_ASKED_BYTES => limited(format!(
                 "{}; the call's arguments have {size} bytes, and a person is shown {MAX_ASKED_BYTES} at the most",
                 verdict.reason
             )),
             Decision::Ask if occupied.seat.can_ask => match occupied.asked.clone().try_acquire_owned() {
                 Ok(_turn) => self.ask(&occupied, &call, verdict).await,
-                Err(_) => Verdict::deny(format!(
-                    "{}; {MAX_ASKED} questions of this slot wait already",
-                    verdict.reason
-                )),
+                Err(_) => {
+                    limited(format!("{}; {MAX_ASKED} questions of this slot wait already", verdict.reason))
+                }
             },
-            Decision::Ask => Verdict { decision: Decision::Deny, ..verdict },
-            Decision::Allow | Decision::Deny => verdict,
+            Decision::Ask => {
+                (Verdict { decision: Decision::Deny, ..verdict }, Decider::Nobody { approval: None })
+            }
+            Decision::Allow | Decision::Deny => (verdict, by),
         };
-        self.record(&occupied, &call, verdict).await
+        self.record(&occupied, &call, verdict, by).await
     }
 
     /// Gives a verdict to a call that has claimed its id.
-    async fn record(&self, occupied: &Occupied, call: &ToolCall, verdict: Verdict) -> Verdict {
-        let verdict = self.write_down(occupied, call, verdict).await;
+    async fn record(&self, occupied: &Occupied, call: &ToolCall, verdict: Verdict, by: Decider) -> Verdict {
+        let verdict = self.write_down(occupied, call, verdict, by).await;
         unpoisoned(&occupied.verdicts).give(&call.id, &verdict);
         verdict
     }
 
-    async fn write_down(&self, occupied: &Occupied, call: &ToolCall, mut verdict: Verdict) -> Verdict {
+    /// Puts a verdict into the audit log and then into the log of events.
+    async fn write_down(
+        &self,
+        occupied: &Occupied,
+        call: &ToolCall,
+        mut verdict: Verdict,
+        by: Decider,
+    ) -> Verdict {
         if verdict.reason.trim().is_empty() {
             // Agents put words of their own in the place of none, by which a refusal could not be told from a failure.
             verdict.reason = "no reason was given".to_owned();
         }
         let seat = &occupied.seat;
+        let verdict = self.audited(seat, call, verdict, by).await;
         let body = EventBody::ToolJudged {
             call: event_text(&call.id),
             tool: event_text(&call.tool),
@@ -122,16 +131,21 @@ impl Shared {
         };
         match self.apply(change).await {
             Ok(_) => verdict,
-            Err(error) => Verdict::deny(format!(
-                "the verdict could not be put on record: {}",
-                crate::error::chain(&error)
-            )),
+            Err(error) => {
+                let text = format!("the verdict could not be put on record: {}", crate::error::chain(&error));
+                // The audit's last word on a call is what the agent is told.
+                self.audited(seat, call, Verdict::deny(text), Decider::Failure).await
+            }
         }
     }
 
-    /// Opens an approval and waits for its end.
-    async fn ask(&self, occupied: &Occupied, call: &ToolCall, verdict: Verdict) -> Verdict {
+    /// Opens an approval and waits for its end. That there was a question is on record before a person sees it.
+    async fn ask(&self, occupied: &Occupied, call: &ToolCall, verdict: Verdict) -> (Verdict, Decider) {
         let seat = &occupied.seat;
+        let verdict = self.audited(seat, call, verdict, Decider::Policy).await;
+        if verdict.decision != Decision::Ask {
+            return (verdict, Decider::Failure);
+        }
         let patience = self.config.settings.approval_timeout;
         let opened = self.now();
         // A length of time that the calendar cannot hold leaves the question no time at all, which is a no.
@@ -145,7 +159,8 @@ impl Shared {
         let open = Open::new(&occupied.open_questions);
         if let Err(error) = self.apply(Change::OpenApproval { approval: Box::new(approval) }).await {
             unasked.approval = None;
-            return Verdict::deny(format!("nobody could be asked: {}", crate::error::chain(&error)));
+            let text = format!("nobody could be asked: {}", crate::error::chain(&error));
+            return (Verdict::deny(text), Decider::Failure);
         }
         let question = format!("approval {id} waits: {} {}", call.tool, call.argument());
         self.show(occupied, AgentStatus::Confirming, &question).await;
@@ -163,10 +178,12 @@ impl Shared {
         }
         match ended {
             Ok(Ok(approval)) => answered(verdict, &approval),
-            Ok(Err(reason)) => Verdict { decision: Decision::Deny, reason, ..verdict },
+            Ok(Err(reason)) => (Verdict { decision: Decision::Deny, reason, ..verdict }, Decider::Failure),
             Err(why) => {
                 self.expire(id, why).await;
-                Verdict { decision: Decision::Deny, reason: format!("{}: {why}", verdict.reason), ..verdict }
+                let reason = format!("{}: {why}", verdict.reason);
+                let by = Decider::Nobody { approval: Some(id) };
+                (Verdict { decision: Decision::Deny, reason, ..verdict }, by)
             }
         }
     }
@@ -239,20 +256,23 @@ async fn called_off(interrupted: &mut watch::Receiver<Option<Interrupt>>) {
     let _ = interrupted.wait_for(Option::is_some).await;
 }
 
-fn answered(verdict: Verdict, approval: &Approval) -> Verdict {
+fn answered(verdict: Verdict, approval: &Approval) -> (Verdict, Decider) {
     let by = approval.answered_by.as_deref().unwrap_or("somebody");
     let note = approval.note.as_ref().map(|note| format!(": {note}")).unwrap_or_default();
-    match approval.status {
-        ApprovalStatus::Approved => {
-            Verdict { decision: Decision::Allow, reason: format!("approved by {by}{note}"), ..verdict }
-        }
-        ApprovalStatus::Rejected => {
-            Verdict { decision: Decision::Deny, reason: format!("rejected by {by}{note}"), ..verdict }
-        }
-        ApprovalStatus::Pending | ApprovalStatus::Expired => {
-            Verdict { decision: Decision::Deny, reason: format!("not approved: {by}{note}"), ..verdict }
-        }
-    }
+    let (decision, how) = match approval.status {
+        ApprovalStatus::Approved => (Decision::Allow, "approved by"),
+        ApprovalStatus::Rejected => (Decision::Deny, "rejected by"),
+        ApprovalStatus::Pending | ApprovalStatus::Expired => (Decision::Deny, "not approved:"),
+    };
+    let decider = match approval.status {
+        ApprovalStatus::Approved | ApprovalStatus::Rejected => Decider::Person {
+            approval: approval.id,
+            who: approval.answered_by.clone(),
+            note: approval.note.clone(),
+        },
+        ApprovalStatus::Pending | ApprovalStatus::Expired => Decider::Nobody { approval: Some(approval.id) },
+    };
+    (Verdict { decision, reason: format!("{how} {by}{note}"), ..verdict }, decider)
 }
 
 /// Counts a question as open until it is dropped.

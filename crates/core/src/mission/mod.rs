@@ -2,6 +2,7 @@
 
 pub(crate) mod admission;
 mod attempt;
+mod audit;
 mod config;
 mod gate;
 mod handle;

@@ -3,6 +3,7 @@
 //! Every port is object-safe, `Send + Sync + Debug`, and its futures are `Send`. The feature `contract` brings a suite of
 //! tests for each, which every implementation can run.
 
+mod audit;
 mod clock;
 mod containment;
 mod driver;
@@ -13,6 +14,7 @@ mod workspaces;
 use std::future::Future;
 use std::pin::Pin;
 
+pub use audit::{Audit, AuditEntry, AuditError, Decider};
 pub use clock::{Clock, SystemClock};
 pub use containment::{Contained, Containment, ContainmentError, NoContainment};
 pub use driver::{

@@ -11,6 +11,8 @@ mod docs;
 #[cfg(feature = "policy")]
 mod gate_rules;
 #[cfg(all(feature = "git", feature = "policy"))]
+mod guard;
+#[cfg(all(feature = "git", feature = "policy"))]
 mod hook;
 mod mission;
 mod scheduler;

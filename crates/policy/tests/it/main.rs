@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub, reason = "tests")]
 
 mod arguments;
+mod audit;
 mod check;
 mod commands;
 mod conditions;

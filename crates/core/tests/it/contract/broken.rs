@@ -11,9 +11,10 @@ use missiond_core::adapters::{GitWorkspaces, PolicyGate};
 use missiond_core::contract;
 use missiond_core::headless::HeadlessDriver;
 use missiond_core::ports::{
-    Agent, AgentStart, BoxFuture, Clock, Committed, Contained, Containment, ContainmentError, Driver,
-    DriverError, Gate, GateError, MergeOutcome, NoContainment, Retired, Seat, SystemClock, TurnControl,
-    TurnError, TurnEvent, TurnOutcome, TurnSink, WorkspaceRequest, Workspaces, WorkspacesError,
+    Agent, AgentStart, Audit, AuditEntry, AuditError, BoxFuture, Clock, Committed, Contained, Containment,
+    ContainmentError, Driver, DriverError, Gate, GateError, MergeOutcome, NoContainment, Retired, Seat,
+    SystemClock, TurnControl, TurnError, TurnEvent, TurnOutcome, TurnSink, WorkspaceRequest, Workspaces,
+    WorkspacesError,
 };
 use missiond_core::{Decision, DriverKind, ToolCall, Verdict, WorkspaceRecord};
 use missiond_process::SpawnSpec;
@@ -49,6 +50,36 @@ async fn a_hasty_clock() {
         contract::clock::check(Arc::new(Hasty), |time| Box::pin(tokio::time::sleep(time))).await;
     };
     caught(suite, "a sleep must not end at once").await;
+}
+
+/// An audit that keeps everything as it is, or nothing at all.
+#[derive(Debug, Default)]
+struct Indiscreet {
+    kept: std::sync::Mutex<Vec<String>>,
+    keeps: bool,
+}
+
+impl Audit for Indiscreet {
+    fn record<'a>(&'a self, entry: &'a AuditEntry) -> BoxFuture<'a, Result<(), AuditError>> {
+        if self.keeps {
+            self.kept.lock().unwrap().push(entry.call.argument());
+        }
+        Box::pin(async { Ok(()) })
+    }
+}
+
+#[tokio::test]
+async fn an_indiscreet_audit() {
+    for (keeps, guarantee) in
+        [(false, "each verdict that is on record must be there"), (true, "no secret may be on record")]
+    {
+        let audit = Arc::new(Indiscreet { kept: std::sync::Mutex::default(), keeps });
+        let there = audit.clone();
+        let suite = async move {
+            contract::audit::check(audit, move || there.kept.lock().unwrap().clone()).await;
+        };
+        caught(suite, guarantee).await;
+    }
 }
 
 /// A containment that forgets one thing.

@@ -7,8 +7,8 @@ mod store;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use missiond_core::adapters::{GitWorkspaces, PolicyGate};
-use missiond_core::contract::{clock, containment, gate, workspaces};
+use missiond_core::adapters::{AuditFile, GitWorkspaces, PolicyGate};
+use missiond_core::contract::{audit, clock, containment, gate, workspaces};
 use missiond_core::ports::{NoContainment, Seat, SystemClock};
 use missiond_core::project::{Project, ProjectOptions};
 use missiond_core::{Role, TaskId};
@@ -30,6 +30,18 @@ async fn policy_gate() {
     let (repo, gate, seat) = gate_and_seat();
     gate::check(Arc::new(gate), seat).await;
     drop(repo);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn audit_file() {
+    let repo = Repo::with_commit().unwrap();
+    let project = Project::discover(repo.path(), &ProjectOptions::default()).unwrap();
+    let file = AuditFile::load(&project.settings, &project.config);
+    let path = file.paths().current().to_owned();
+    let records = move || {
+        std::fs::read_to_string(&path).unwrap_or_default().lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    audit::check(Arc::new(file), records).await;
 }
 
 fn gate_and_seat() -> (Repo, PolicyGate, Seat) {

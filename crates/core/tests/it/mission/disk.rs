@@ -13,21 +13,30 @@ const ENTRY: &str = "mission::disk::a_full_disk_loses_nothing";
 /// Tells this test, started as another process, where the small disk is.
 const WORK_IN: &str = "MISSIOND_TEST_SMALL_DISK";
 
-/// Runs itself again in a mount namespace with a small tmpfs: as root, or in a user namespace of its own.
 #[test]
-#[allow(clippy::print_stderr, reason = "it must be seen when this could not be tested")]
 fn a_full_disk_loses_nothing() {
+    with_small_disk(ENTRY, "24m", on_a_small_disk);
+}
+
+/// Runs a test again in a mount namespace with a small tmpfs, as root or in a user namespace of its own, and there calls the
+/// rest of it with the directory of that disk.
+#[allow(clippy::print_stderr, reason = "it must be seen when this could not be tested")]
+pub(super) fn with_small_disk<F: Future<Output = ()>>(
+    entry: &str,
+    size: &str,
+    test: impl FnOnce(PathBuf) -> F,
+) {
     if let Some(disk) = std::env::var_os(WORK_IN) {
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        return runtime.block_on(on_a_small_disk(&PathBuf::from(disk)));
+        return runtime.block_on(test(PathBuf::from(disk)));
     }
     let directory = tempfile::tempdir().unwrap();
     for namespaces in [&["--mount"][..], &["--mount", "--user", "--map-root-user"][..]] {
-        let mount = "mount -t tmpfs -o size=24m none \"$1\"";
+        let mount = format!("mount -t tmpfs -o size={size} none \"$1\"");
         let mut attempt = Command::new("unshare");
-        attempt.args(namespaces).args(["sh", "-c", mount, "sh"]).arg(directory.path());
+        attempt.args(namespaces).args(["sh", "-c", &mount, "sh"]).arg(directory.path());
         if attempt.output().is_ok_and(|output| output.status.success()) {
-            let script = format!("{mount} && exec \"$2\" {ENTRY} --exact --nocapture");
+            let script = format!("{mount} && exec \"$2\" {entry} --exact --nocapture");
             let mut command = Command::new("unshare");
             command.args(namespaces).args(["sh", "-c", &script, "sh"]).arg(directory.path());
             command.arg(std::env::current_exe().unwrap()).env(WORK_IN, directory.path());
@@ -40,10 +49,10 @@ fn a_full_disk_loses_nothing() {
     }
     let told = "no tmpfs can be mounted here: run the tests as root, or allow user namespaces";
     assert!(std::env::var_os("CI").is_none(), "{told}");
-    eprintln!("NOT TESTED: a mission on a full disk; {told}");
+    eprintln!("NOT TESTED: {entry} on a full disk; {told}");
 }
 
-async fn on_a_small_disk(disk: &Path) {
+async fn on_a_small_disk(disk: PathBuf) {
     let stage = Stage::cloned_to(disk.join("project"));
     stage.git(&["config", "user.name", "Test"]);
     stage.git(&["config", "user.email", "test@example.com"]);
@@ -103,7 +112,7 @@ async fn on_a_small_disk(disk: &Path) {
     stage.git(&["fsck", "--strict", "--no-dangling"]);
 }
 
-fn fill(ballast: &Path) {
+pub(super) fn fill(ballast: &Path) {
     let mut file = std::fs::File::create(ballast).unwrap();
     let mut size = 1 << 20;
     while size > 0 {

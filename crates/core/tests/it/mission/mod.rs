@@ -1,6 +1,7 @@
 //! Missions on real repositories with real processes.
 
 mod actor;
+mod audit;
 mod bounds;
 mod disk;
 mod ends;

@@ -401,6 +401,7 @@ fn lint_runs_hooks_only_when_it_is_told_to_and_sees_what_they_do() {
     let deny = r#"echo '{"hookSpecificOutput":{"hookEventName":"PreToolUse","permissionDecision":"deny"}}'"#;
     let cases = [
         ("PreToolUse", "one", "exit 1", vec!["error no-effect", "warning fails-open"]),
+        ("PreToolUse", "text", "echo blocked", vec!["warning not-json", "warning fails-open"]),
         ("PreToolUse", "json", "echo '{\"half'", vec!["error no-effect", "warning fails-open"]),
         (
             "PreToolUse",

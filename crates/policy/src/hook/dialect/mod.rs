@@ -190,7 +190,8 @@ impl Dialect {
         }
     }
 
-    /// Events as the agent sends them, a line each; those of Codex are made by the schema that it carries.
+    /// Events as the agent sends them, a line each. They were recorded; of Codex those that a run without a person does
+    /// not have (permissions, interruptions, helpers, summaries) are made by the schemas that it carries.
     pub(crate) fn samples(self) -> &'static str {
         match self {
             Self::Claude => include_str!("samples/claude.jsonl"),

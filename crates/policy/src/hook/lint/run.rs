@@ -103,6 +103,16 @@ pub fn lint_run(file: &SettingsFile<'_>, entry: &Entry, run: &Run<'_>) -> Vec<Fi
                 "to block, exit with 2 and a reason on standard error",
             );
         }
+        (true, false, Effect::Nothing)
+            if event.is_about_a_tool() && !ending.stdout.trim().is_empty() && ending.object().is_none() =>
+        {
+            report(
+                Severity::Warning,
+                "not-json",
+                "what it prints isn't JSON, which the agent doesn't take for an answer".to_owned(),
+                "print the answer as JSON, or exit with 2 and a reason on standard error",
+            );
+        }
         // Behind a request for permission there is still the agent's own dialog.
         (true, true, Effect::Ignored(_) | Effect::Nothing) if event == EventName::PermissionRequest => {}
         (true, true, Effect::Ignored(_) | Effect::Nothing | Effect::Allows) => report(

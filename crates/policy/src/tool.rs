@@ -196,15 +196,16 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
 }
 
 fn find(name: &str) -> Option<(&'static &'static str, Kind)> {
-    let plain = normal(name);
     TOOLS
         .iter()
-        .find(|(known, _, others)| {
-            normal(known) == plain || others.iter().any(|other| normal(other) == plain)
-        })
+        .find(|(known, _, others)| same(known, name) || others.iter().any(|other| same(other, name)))
         .map(|(known, kind, _)| (known, *kind))
 }
 
-fn normal(name: &str) -> String {
-    name.chars().filter(|c| !matches!(c, '_' | '-')).map(|c| c.to_ascii_lowercase()).collect()
+fn same(one: &str, other: &str) -> bool {
+    plain(one).eq(plain(other))
+}
+
+fn plain(name: &str) -> impl Iterator<Item = char> {
+    name.chars().filter(|c| !matches!(c, '_' | '-')).map(|c| c.to_ascii_lowercase())
 }

@@ -15,6 +15,9 @@ const MAX_ALTERNATIVES: usize = 256;
 /// The most examples of one call.
 const MAX_EXAMPLES: usize = 64;
 
+/// The most times that examples of one call are held against its rules.
+const MAX_TRIED: usize = 1024;
+
 /// The longest justification that becomes a reason, in bytes.
 const MAX_REASON_BYTES: usize = 1000;
 
@@ -83,7 +86,12 @@ fn prefix_rule(call: &Call) -> Result<(Vec<DraftRule>, Vec<String>), String> {
         }
     }
     for (key, matches) in [("match", true), ("not_match", false)] {
-        for example in argument(key).map(examples).transpose()?.unwrap_or_default() {
+        let examples = argument(key).map(examples).transpose()?.unwrap_or_default();
+        if examples.len() * rules.len() > MAX_TRIED {
+            problems.push(format!("the examples in `{key}` are too many to try with each of its commands"));
+            continue;
+        }
+        for example in examples {
             problems.extend(attach(&example, matches, &mut rules));
         }
     }

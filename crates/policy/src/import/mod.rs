@@ -1,7 +1,7 @@
 //! Policies from the permission files of agents.
 //!
-//! What can't be carried over is a problem that is reported and stands as a comment in the text. Nothing is carried over
-//! as less than it was.
+//! What can't be carried over is a problem that is reported and stands as a comment in the text. Nothing becomes allowed
+//! that wasn't.
 
 mod claude;
 mod codex;

@@ -70,11 +70,14 @@ impl<'a> Judge<'a> {
         let located = Located { spelled: directory.to_owned(), reached: vec![directory.to_owned()] };
         let subject =
             Subject::Path { access, below: false, located: &located, roots: &self.roots, links: self.links };
-        let rules = &self.policies.rules;
-        let in_doubt: &'a Rule = rules.floating_over(subject, &self.moved).find(|rule| self.applies(rule))?;
-        if self.is_made(directory) {
+        let floating = || self.policies.rules.floating_over(subject, &self.moved);
+        let holds =
+            |rule: &Rule| rule.conditions.hold(rule.effect, self.surroundings, &self.roots, self.links);
+        if !floating().any(holds) || self.is_made(directory) {
             return None;
         }
+        // Only a rule that is in doubt counts the call.
+        let in_doubt = || floating().find(|rule| self.applies(rule));
         let mut strictest: Option<&'a Rule> = None;
         let mut todo = vec![directory.to_owned()];
         while let Some(directory) = todo.pop() {
@@ -83,12 +86,12 @@ impl<'a> Judge<'a> {
                 if self.links.is_file(&directory) || !self.links.exists(&directory) {
                     continue;
                 }
-                return Some(in_doubt);
+                return in_doubt();
             };
             let looked_at = self.contents.looked_at.get() + names.len();
             self.contents.looked_at.set(looked_at);
             if looked_at > MAX_LOOKED_AT {
-                return Some(in_doubt);
+                return in_doubt();
             }
             for name in names {
                 let path = directory.join(&name);

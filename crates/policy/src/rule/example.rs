@@ -12,7 +12,7 @@ use crate::{
 pub(super) const MAX_EXAMPLES: usize = 10_000;
 
 /// The longest example, in bytes.
-pub(super) const MAX_EXAMPLE_BYTES: usize = 4096;
+pub(super) const MAX_EXAMPLE_BYTES: usize = 1024;
 
 /// Where the calls of examples are made, and who lives there.
 const WORKSPACE: &str = "/workspace";

@@ -54,7 +54,7 @@ impl Index {
                     index.writes.add(pattern, at, rule.effect != Decision::Allow);
                 }
                 Matcher::Domain(domain) => index.domains.add(&backwards(domain.end()), at),
-                Matcher::Agent(name) => index.agents.add(&name.start().to_lowercase(), at),
+                Matcher::Agent(name) => index.agents.add(&ascii_start(name.start()), at),
             }
         }
         index
@@ -131,6 +131,11 @@ impl Starts {
             found.extend(self.rules.get(start).into_iter().flatten());
         }
     }
+}
+
+/// What a text certainly starts with in lower case: the case of other letters may depend on what follows.
+fn ascii_start(text: &str) -> String {
+    text.chars().take_while(char::is_ascii).map(|c| c.to_ascii_lowercase()).collect()
 }
 
 fn backwards(text: &str) -> String {

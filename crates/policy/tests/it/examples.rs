@@ -96,7 +96,7 @@ fn s4_examples_that_arent_understood_are_errors() {
     check("{ match = [] }", "`match` is empty");
     check("{ match = ['TodoWrite(x)'] }", "it takes none");
     check("{ match = ['mcp__a__b(x)'] }", "isn't written as");
-    check(&format!("{{ match = ['{}'] }}", "x".repeat(5000)), "4096 bytes");
+    check(&format!("{{ match = ['{}'] }}", "x".repeat(1025)), "1024 bytes");
     let many = vec!["'frob'"; 10_001].join(",");
     check(&format!("{{ match = [{many}] }}"), "10000 examples");
 }

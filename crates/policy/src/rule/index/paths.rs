@@ -189,12 +189,13 @@ impl Bucket {
         // A comma and braces may choose, and then what follows them is all that is certain.
         let special = ['*', '?', '[', ']', '{', '}', ',', '\\', '!'];
         let certain = last.map(|last| last.rsplit(special).next().unwrap_or_default());
-        let bucket = match (last, certain) {
+        // The case of other letters may depend on what stands around them.
+        let bucket = match (last, certain.filter(|certain| certain.is_ascii())) {
             (Some(last), Some(certain)) if certain == last => {
-                self.names.entry(last.to_lowercase()).or_default()
+                self.names.entry(last.to_ascii_lowercase()).or_default()
             }
             (_, Some(certain)) => match certain.rsplit_once('.') {
-                Some((_, ending)) => self.endings.entry(ending.to_lowercase()).or_default(),
+                Some((_, ending)) => self.endings.entry(ending.to_ascii_lowercase()).or_default(),
                 None => &mut self.any,
             },
             _ => &mut self.any,

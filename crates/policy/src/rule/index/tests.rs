@@ -31,7 +31,7 @@ impl Links for Linked {
 }
 
 fn part() -> impl Strategy<Value = String> {
-    select(vec!["a", "b", "A", "ab", "c", "w", "x.rs", "y.RS", "é", "É"]).prop_map(str::to_owned)
+    select(vec!["a", "b", "A", "ab", "c", "w", "x.rs", "y.RS", "é", "É", "a.Σ", "Σ"]).prop_map(str::to_owned)
 }
 
 fn wild() -> impl Strategy<Value = String> {
@@ -49,6 +49,7 @@ fn wild() -> impl Strategy<Value = String> {
         "*.{rs,lock}",
         "a.*",
         "[!a].rs",
+        "*.Σ",
     ];
     prop_oneof![3 => part(), 2 => select(odd.to_vec()).prop_map(str::to_owned)]
 }

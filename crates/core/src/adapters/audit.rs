@@ -1,5 +1,6 @@
 //! The audit log kept by missiond-policy.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use missiond_policy::audit::{AuditLog, AuditOptions, AuditPaths, AuditSync, Judged, Redactor};
@@ -14,6 +15,9 @@ use crate::ports::{Audit, AuditEntry, AuditError, BoxFuture, Decider};
 #[derive(Clone, Debug)]
 pub struct AuditFile {
     log: AuditLog,
+    /// Held while a record is written: threads of one process take turns by this, so that the time that a lock is waited for
+    /// goes to other processes alone.
+    writing: Arc<Mutex<()>>,
 }
 
 impl AuditFile {
@@ -30,7 +34,7 @@ impl AuditFile {
         let mut options = AuditOptions::default();
         options.keep_age = Duration::from_secs(u64::from(settings.audit_keep_days) * 86_400);
         options.sync = if settings.audit_sync == "each" { AuditSync::Each } else { AuditSync::Risky };
-        Self { log: AuditLog::new(&settings.audit_log_path, options, redactor) }
+        Self { log: AuditLog::new(&settings.audit_log_path, options, redactor), writing: Arc::default() }
     }
 
     /// Where it lies.
@@ -73,7 +77,12 @@ impl AuditFile {
             Decider::Limit => missiond_policy::audit::Decider::Limit,
             Decider::Failure => missiond_policy::audit::Decider::Failure,
         };
-        self.log.append(&judged).map(drop).map_err(|error| AuditError(chain(&error)))
+        // It guards no data that a panic could leave half done.
+        let _turn = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.log.append(&judged).map(drop).map_err(|error| {
+            let remedy = if error.is_full() { "free some space, or " } else { "" };
+            AuditError(format!("{}; {remedy}name another place in security.audit_log_path", chain(&error)))
+        })
     }
 
     /// Puts a verdict on record and gives it back; a no if it could not be put there.

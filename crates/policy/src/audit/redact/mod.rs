@@ -104,7 +104,8 @@ impl Redactor {
 
     /// A call's arguments without their secrets, cut to a bounded size.
     pub(in crate::audit) fn input(&self, input: &Value) -> Value {
-        self.value(input, &mut MAX_INPUT_BYTES.clone(), MAX_DEPTH)
+        let mut room = MAX_INPUT_BYTES;
+        self.value(input, &mut room, MAX_DEPTH)
     }
 
     fn value(&self, value: &Value, room: &mut usize, depth: usize) -> Value {

@@ -68,6 +68,7 @@ mod rule;
 mod shell;
 mod text;
 mod tool;
+mod url;
 mod verdict;
 
 pub use call::{Surroundings, ToolCall};

@@ -22,24 +22,32 @@ impl Judge<'_> {
         start: &Path,
         whole: Option<Hit<'_>>,
     ) -> Option<Verdict> {
-        if used.act != Act::Build {
+        if ![Act::Build, Act::RunInside].contains(&used.act) {
             return None;
         }
+        let runs = used.act == Act::RunInside;
         let name = program(words);
         let manifest = words.iter().any(|word| word.text.starts_with("--manifest-path"));
-        let files = manifest || !FROM_WHERE_THEY_RUN.contains(&name.as_str());
+        let files = manifest || !FROM_WHERE_THEY_RUN.contains(&name);
         let named = used.paths.iter().filter(|(access, _)| {
-            // What these two write is their output, and an output runs nothing.
-            let output = *access == Access::Write && ["cargo", "go"].contains(&name.as_str());
-            files && !output
+            // What these write is their output, and an output runs nothing.
+            let output = *access == Access::Write
+                && ["cargo", "go", "rustc", "gcc", "g++", "cc", "c++", "clang", "clang++", "javac"]
+                    .contains(&name);
+            files && !output && !runs
         });
         let named = named.flat_map(|(_, word)| self.targets(word, start));
-        let place = [start.to_owned()].into_iter().chain(named).find(|path| {
+        // A program that is run by its path is the last of its files.
+        let program = used.paths.last().filter(|_| runs).map(|(_, word)| self.target(word, start));
+        let place = [start.to_owned()].into_iter().chain(named).chain(program.clone()).find(|path| {
             let located = path.to_str().and_then(|path| self.roots.locate(path, start, self.links).ok());
-            located.is_some_and(|located| located.standing(Access::Read, &self.roots).place == Place::Temp)
+            located.is_some_and(|located| {
+                let place = located.standing(Access::Read, &self.roots).place;
+                place == Place::Temp || (program.as_ref() == Some(path) && place != Place::Workspace)
+            })
         })?;
         let detail = format!(
-            "`{name}` would run what lies in {}, where others may have put it",
+            "`{name}` would run what lies at {}, where others may have put it",
             quoted(&place.to_string_lossy())
         );
         Some(self.settle(Act::BuildInTemp, whole, &detail))

@@ -7,7 +7,7 @@ use super::{Judge, shell::Directories};
 use crate::{
     path::{Access, Located, Roots},
     preset::Act,
-    shell::{Candidate, Effect, Join, Moved, Script, Use, Word, base, git_subcommand, read},
+    shell::{Candidate, Effect, Moved, Script, Use, Word, base, git_subcommand, read},
     text::quoted,
     verdict::Verdict,
 };
@@ -170,7 +170,8 @@ impl Judge<'_> {
         while all.len() < script.commands.len() {
             let start = all.len();
             let rest = script.commands.get(start + 1..).unwrap_or_default();
-            let end = start + 1 + rest.iter().take_while(|command| command.join == Join::Pipe).count();
+            let group = script.commands[start].group;
+            let end = start + 1 + rest.iter().take_while(|command| command.group == group).count();
             // What a wrapper runs counts like what is run without one.
             let mut changed: Vec<(usize, Changes)> = Vec::new();
             while let Some(candidate) = candidates.next_if(|candidate| candidate.top < end) {

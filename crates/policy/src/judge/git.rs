@@ -1,7 +1,12 @@
 use std::path::Path;
 
 use super::{Hit, Judge};
-use crate::{preset::Act, text::quoted, verdict::Verdict};
+use crate::{
+    path::{Access, Place},
+    preset::Act,
+    text::quoted,
+    verdict::Verdict,
+};
 
 impl Judge<'_> {
     /// git that runs in this directory: whether it would find another repository than the workspace's.
@@ -13,6 +18,10 @@ impl Judge<'_> {
         let Ok(located) = self.roots.locate(&start.to_string_lossy(), start, self.links) else {
             return self.settle(Act::BadPath, None, "the directory git runs in can't be judged");
         };
+        if located.standing(Access::Read, &self.roots).place == Place::Elsewhere {
+            let detail = format!("git would run in {}", quoted(&start.to_string_lossy()));
+            return self.settle(Act::ForeignRepository, whole, &detail);
+        }
         for reached in &located.reached {
             for directory in reached.ancestors() {
                 let own = self.roots.workspace.iter().any(|workspace| workspace == directory);

@@ -1,6 +1,7 @@
 //! From a call to its verdict.
 
 mod arguments;
+mod below;
 mod build;
 mod changes;
 mod files;

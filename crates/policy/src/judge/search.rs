@@ -21,7 +21,7 @@ const GREP_VALUES: &str = "efABCmD";
 
 /// Whether the command takes in the contents of whole directories.
 pub(super) fn searches(words: &[Word]) -> bool {
-    SEARCHING.contains(&program(words).as_str()) || git_subcommand(words) == Some("grep")
+    SEARCHING.contains(&program(words)) || git_subcommand(words) == Some("grep")
 }
 
 /// Which of the files in a directory a search prints from.
@@ -93,10 +93,15 @@ impl Judge<'_> {
     }
 }
 
+/// The `.env` files directly in the directory.
+pub(super) fn environments_of(judge: &Judge<'_>, directory: &Path) -> Vec<PathBuf> {
+    judge.environments(directory, &Taken::All, &[]).iter().map(|name| directory.join(name)).collect()
+}
+
 fn taken(words: &[Word]) -> Taken {
     let texts = || words.iter().skip(1).map(|word| word.text.as_str());
     let has = |options: &[&str]| texts().any(|text| options.iter().any(|option| text.starts_with(option)));
-    match program(words).as_str() {
+    match program(words) {
         // A first pattern that takes files in leaves out all the others; one that leaves files out takes in the rest.
         "grep" | "egrep" | "fgrep" => {
             let of_names = |text: &&str| {

@@ -1,4 +1,7 @@
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+};
 
 use super::{
     Hit, Judge, by_rule,
@@ -11,8 +14,8 @@ use crate::{
     preset::Act,
     rule::Subject,
     shell::{
-        Command, Effect, Join, MAX_COMMAND_BYTES, Script, Use, Word, everything_that_might_run,
-        is_assignment, is_keyword, lex, likely_use, program, read, risks, synonyms,
+        Command, Effect, Join, MAX_COMMAND_BYTES, Script, Use, Word, everything_that_might_run, likely_use,
+        program, read, risks, synonyms, trace,
     },
     text::{quoted, shown},
     tool::COMMAND_ARGUMENTS,
@@ -40,26 +43,36 @@ impl Judge<'_> {
             let problem = format!("the command is longer than {MAX_COMMAND_BYTES} bytes; put it into a file");
             return self.settle(Act::TooComplex, None, &problem);
         }
-        let script = lex(&text);
+        let script = trace(&text);
+        if script.too_complex {
+            if let Some(seen) = self.seen {
+                let named = script.commands.iter().filter(|command| !command.words.is_empty());
+                named.for_each(|command| seen.borrow_mut().command(command.shown()));
+            }
+            let problem = script.problem.as_deref().unwrap_or("it is too much to judge");
+            return self.settle(Act::TooComplex, None, &format!("the command is too complex: {problem}"));
+        }
         let Some(candidates) = everything_that_might_run(&script) else {
             return self.settle(Act::TooComplex, None, "too many commands are hidden in this one");
         };
         let directories = self.directories(&script, &start);
         let compound = script.commands.len() > 1;
-        let mut verdict = self.plainness(&script);
-        if let Some(problem) = self.loosening() {
-            let unlike = self.unreadable(&problem);
-            verdict = Some(verdict.map_or(unlike.clone(), |before| before.strictest(unlike)));
-        }
-        let mut add = |next: Verdict, part: &Command, alone: bool| {
-            let next = if alone { next } else { Verdict { part: Some(part.shown()), ..next } };
+        let mut verdict = script.problem.as_deref().map(|problem| self.not_plain(problem));
+        let mut more = |next: Verdict| {
             verdict = Some(match verdict.take() {
                 Some(before) => before.strictest(next),
                 None => next,
             });
         };
+        if let Some(problem) = self.loosening() {
+            more(self.unreadable(&problem));
+        }
+        let mut add = |next: Verdict, part: &Command, alone: bool| {
+            more(if alone { next } else { Verdict { part: Some(part.shown()), ..next } });
+        };
         if let Some(seen) = self.seen {
-            candidates.iter().for_each(|candidate| seen.borrow_mut().command(candidate.command.shown()));
+            let named = candidates.iter().filter(|candidate| !candidate.command.words.is_empty());
+            named.for_each(|candidate| seen.borrow_mut().command(candidate.command.shown()));
         }
         for candidate in &candidates {
             let here = directories.get(candidate.top).and_then(Option::as_deref).unwrap_or_default();
@@ -72,11 +85,76 @@ impl Judge<'_> {
         if script.problem.is_none() {
             let changes = self.changes(&script, &candidates, &directories);
             let places = directories.iter().map(Option::as_deref).zip(&changes);
+            let mut written: HashSet<PathBuf> = HashSet::new();
+            let mut hits: Vec<Option<Hit<'_>>> = Vec::with_capacity(script.commands.len());
             for (command, (here, changes)) in script.commands.iter().zip(places) {
-                add(self.plain(command, here, changes, whole), command, !compound);
+                // What a wrapper is allowed to run is allowed to run in it.
+                let outer = command.inside.and_then(|at| *hits.get(at)?);
+                let outer = outer.filter(|hit| hit.rule.effect == Decision::Allow);
+                let hit = self.command_hit(command).or(outer);
+                hits.push(hit);
+                add(self.plain(command, here, changes, hit.or(whole)), command, !compound);
+                if let Some(next) = self.runs_what_was_written(command, here, &written) {
+                    add(next, command, !compound);
+                }
+                written.extend(here.into_iter().flatten().flat_map(|cwd| self.writes(command, cwd)));
             }
         }
         verdict.unwrap_or_else(|| self.unreadable("the command is empty"))
+    }
+
+    /// The files that a command writes.
+    fn writes(&self, command: &Command, cwd: &Path) -> Vec<PathBuf> {
+        let redirects = command.redirects.iter().filter(|(writes, _)| *writes).map(|(_, word)| word.clone());
+        let used = if command.words.is_empty() || command.wraps {
+            Vec::new()
+        } else {
+            match read(&command.words) {
+                // What is built comes of what lies in the workspace.
+                Effect::Known(known) if known.act == Act::Build => Vec::new(),
+                Effect::Known(known) => known.paths,
+                Effect::Guessed(act, _) => likely_use(command, act).paths,
+            }
+        };
+        let changed = used.into_iter().filter(|(access, _)| *access == Access::Write).map(|(_, word)| word);
+        redirects
+            .chain(changed)
+            .filter(|word| word.known && !word.text.is_empty())
+            .map(|word| self.target(&word, cwd))
+            .collect()
+    }
+
+    /// A script that an earlier part of the command wrote: code in place, in other words.
+    fn runs_what_was_written(
+        &self,
+        command: &Command,
+        here: Option<&[PathBuf]>,
+        written: &HashSet<PathBuf>,
+    ) -> Option<Verdict> {
+        if written.is_empty() || command.words.is_empty() || command.wraps {
+            return None;
+        }
+        let Effect::Known(Use { act: Act::RunInside, paths, .. }) = read(&command.words) else { return None };
+        let (_, script) = paths.last()?;
+        let plain = |path: PathBuf| path.components().collect::<PathBuf>();
+        here?
+            .iter()
+            .map(|cwd| self.target(script, cwd))
+            .find(|path| written.iter().any(|written| plain(written.clone()) == plain(path.clone())))?;
+        let detail = format!("{} is code that an earlier part of the command wrote", quoted(&script.text));
+        Some(self.settle(Act::Interpreter, None, &detail))
+    }
+
+    fn command_hit(&self, command: &Command) -> Option<Hit<'_>> {
+        // A word that isn't known is no word that a rule names.
+        let known = command.words.iter().all(|word| word.known && word.below.is_none());
+        let exact = known.then(|| exact_form(&command.words));
+        let loose = loose_forms(&command.words);
+        self.hit(Subject::Command { exact: exact.as_slice(), loose: &loose })
+    }
+
+    fn not_plain(&self, problem: &str) -> Verdict {
+        self.settle(Act::NotPlain, None, &format!("not all of the command is literal: {problem}"))
     }
 
     fn command_text(&self) -> Result<String, Box<Verdict>> {
@@ -106,26 +184,6 @@ impl Judge<'_> {
         }
     }
 
-    /// What is wrong with the script as a whole: that it isn't plain words.
-    fn plainness(&self, script: &Script) -> Option<Verdict> {
-        let at_start = script.commands.iter().find_map(|command| {
-            let Some(word) = command.words.first() else {
-                return Some("a redirection without a command".to_owned());
-            };
-            if is_assignment(&word.text) {
-                Some(format!("{} sets a variable before the command", quoted(&word.text)))
-            } else if is_keyword(&word.text) {
-                Some(format!("{} is a word of the shell's language", quoted(&word.text)))
-            } else if word.glob || word.tilde || word.text.is_empty() {
-                Some(format!("{} isn't the name of a command", quoted(&word.text)))
-            } else {
-                None
-            }
-        });
-        let problem = script.problem.clone().or(at_start)?;
-        Some(self.settle(Act::NotPlain, None, &format!("the command isn't plain words: {problem}")))
-    }
-
     /// What restricts a command that might run: rules, dangers, and paths nobody may touch. Nothing here allows.
     fn restrictions(&self, command: &Command, here: &[PathBuf], whole: Option<Hit<'_>>) -> Vec<Verdict> {
         let mut found = Vec::new();
@@ -144,7 +202,7 @@ impl Judge<'_> {
         for (writes, word) in &command.redirects {
             paths.push((if *writes { Access::Write } else { Access::Read }, word.clone()));
         }
-        for (access, word) in paths.iter().filter(|(_, word)| word.known && !word.text.is_empty()) {
+        for (access, word) in distinct(&paths).filter(|(_, word)| word.known && !word.text.is_empty()) {
             for cwd in here {
                 found.push(self.word(word, cwd, *access, whole));
             }
@@ -162,28 +220,54 @@ impl Judge<'_> {
         id.split('/').next() == Some(self.policies.preset.as_str())
     }
 
-    /// A command of plain words.
+    /// A command that was understood.
     fn plain(
         &self,
         command: &Command,
         here: Option<&[PathBuf]>,
         changes: &Changes,
-        whole: Option<Hit<'_>>,
+        hit: Option<Hit<'_>>,
     ) -> Verdict {
-        let exact = [exact_form(&command.words)];
-        let loose = loose_forms(&command.words);
-        let hit = self.hit(Subject::Command { exact: &exact, loose: &loose }).or(whole);
         let Some(here) = here else {
             return self.settle(Act::NotPlain, None, "the directory this runs in can't be told");
         };
+        let mut verdict = self.settle(Act::Inspect, None, "it only connects files");
+        for doubt in &command.doubts {
+            verdict = verdict.strictest(self.not_plain(doubt));
+        }
+        for (act, detail) in &command.acts {
+            verdict = verdict.strictest(self.settle(*act, hit, detail));
+        }
+        for (writes, word) in &command.redirects {
+            let access = if *writes { Access::Write } else { Access::Read };
+            for cwd in here {
+                verdict = verdict.strictest(self.word(word, cwd, access, hit));
+                if self.may_have_changed(&self.target(word, cwd), changes) {
+                    verdict = verdict.strictest(self.changed_before(&word.text));
+                }
+            }
+        }
+        if command.words.is_empty() {
+            return verdict;
+        }
+        if command.wraps {
+            let starts = wrapped_reads(&command.words);
+            for word in &starts {
+                for cwd in here {
+                    verdict = verdict.strictest(self.word(word, cwd, Access::Read, hit));
+                }
+            }
+            let detail = format!("{} runs another command", quoted(program(&command.words)));
+            return verdict.strictest(self.settle(Act::Inspect, hit, &detail));
+        }
         let (detail, used) = match read(&command.words) {
             Effect::Known(known) => {
-                (format!("{}: {}", quoted(&program(&command.words)), known.act.row().what), known)
+                (format!("{}: {}", quoted(program(&command.words)), known.act.row().what), known)
             }
             Effect::Guessed(act, why) => (shown(&why), likely_use(command, act)),
         };
-        let mut verdict = self.settle(used.act, hit, &detail);
-        if program(&command.words) == "cd" {
+        verdict = self.settle(used.act, hit, &detail).strictest(verdict);
+        if changes_directory(&command.words) {
             let Some(there) = self.changed(&command.words[1..], here) else {
                 return self.settle(Act::NotPlain, None, "the directory this changes to can't be told");
             };
@@ -224,7 +308,7 @@ impl Judge<'_> {
             if searches(&command.words) {
                 verdict = verdict.strictest(self.search(&command.words, &used.paths, &start, hit));
             }
-            for (access, word) in &used.paths {
+            for (access, word) in distinct(&used.paths) {
                 verdict = verdict.strictest(self.word(word, &start, *access, hit));
             }
             let more = self.taken(&used, &start).into_iter();
@@ -260,11 +344,30 @@ impl Judge<'_> {
 
     /// One word that names a file.
     fn word(&self, word: &Word, cwd: &Path, access: Access, whole: Option<Hit<'_>>) -> Verdict {
+        if !word.known {
+            return self.not_plain(&format!("which file {} names isn't known", quoted(&word.text)));
+        }
+        // A pipe from or to another command.
+        if word.substituted && word.text == "-" {
+            return self.settle(Act::Inspect, None, "a pipe");
+        }
+        // What is written there is gone, and nothing comes of it.
+        if ["/dev/null", "/dev/stdout", "/dev/stderr"].contains(&word.text.as_str())
+            && access != Access::Delete
+        {
+            return self.settle(Act::Inspect, None, "a stream");
+        }
+        if let Some(below) = &word.below {
+            let directory = Word { below: None, ..word.clone() };
+            return self.files_below(&directory, below, cwd, access, whole);
+        }
         if word.text.is_empty() {
             // The empty name names nothing, and programs refuse it.
             return self.settle(Act::Inspect, None, "an empty word");
         }
-        let expanded = if word.tilde {
+        let expanded = if word.root {
+            self.target(word, cwd).to_string_lossy().into_owned()
+        } else if word.tilde {
             match self.expanded(&word.text).map(|path| path.to_string_lossy().into_owned()) {
                 Some(path) => path,
                 None => {
@@ -287,6 +390,16 @@ impl Judge<'_> {
 
     /// Where `cd` with this word leads.
     pub(super) fn target(&self, word: &Word, cwd: &Path) -> PathBuf {
+        if word.root {
+            let rest = word.text.split_once(')').map_or("", |(_, rest)| rest).trim_start_matches('/');
+            let inside = self.surroundings.workspace.join(rest);
+            // Elsewhere it is another repository's, or none.
+            return if cwd.starts_with(&self.surroundings.workspace) {
+                inside
+            } else {
+                PathBuf::from("/").join(rest)
+            };
+        }
         let expanded = if word.tilde { self.expanded(&word.text) } else { None };
         cwd.join(expanded.unwrap_or_else(|| PathBuf::from(&word.text)))
     }
@@ -300,26 +413,65 @@ impl Judge<'_> {
 
     /// The directories each command of the script may run in.
     fn directories(&self, script: &Script, start: &Path) -> Vec<Directories> {
-        let mut all = vec![];
-        // Where the line may be now, and where it is if everything since the last `;` went well.
-        let mut anywhere: Directories = Some(vec![start.to_owned()]);
-        let mut succeeded = anywhere.clone();
+        /// Where a shell may be now, and where it is if everything since the last `;` went well.
+        #[derive(Clone)]
+        struct Shell {
+            anywhere: Directories,
+            succeeded: Directories,
+        }
+        let begin: Directories = Some(vec![start.to_owned()]);
+        let mut shells: Vec<Option<Shell>> = vec![None; script.scopes.len().max(1)];
+        shells[0] = Some(Shell { anywhere: begin.clone(), succeeded: begin });
+        let mut all = Vec::with_capacity(script.commands.len());
         for command in &script.commands {
-            let here = if command.join == Join::And { succeeded.clone() } else { anywhere.clone() };
+            // A shell starts where the one that started it is.
+            let mut outer = command.scope;
+            let mut fresh = Vec::new();
+            while shells.get(outer).is_some_and(Option::is_none) {
+                fresh.push(outer);
+                outer = script.scopes.get(outer).copied().unwrap_or_default();
+            }
+            for scope in fresh {
+                let from = shells.get(outer).cloned().flatten();
+                let place =
+                    from.and_then(
+                        |shell| {
+                            if command.join == Join::And { shell.succeeded } else { shell.anywhere }
+                        },
+                    );
+                shells[scope] = Some(Shell { anywhere: place.clone(), succeeded: place });
+            }
+            let Some(Some(shell)) = shells.get_mut(command.scope) else {
+                all.push(None);
+                continue;
+            };
+            if command.lost {
+                *shell = Shell { anywhere: None, succeeded: None };
+            }
+            let here =
+                if command.join == Join::And { shell.succeeded.clone() } else { shell.anywhere.clone() };
             all.push(here.clone());
-            succeeded.clone_from(&here);
-            if program(&command.words) != "cd" {
+            if command.words.is_empty() {
+                continue;
+            }
+            shell.succeeded.clone_from(&here);
+            if program(&command.words) == "popd" {
+                // Back to somewhere it has been.
+                shell.succeeded.clone_from(&shell.anywhere);
+                continue;
+            }
+            if !changes_directory(&command.words) {
                 continue;
             }
             let there = here.and_then(|here| self.changed(&command.words[1..], &here));
-            succeeded.clone_from(&there);
-            anywhere = anywhere.zip(there).map(|(mut before, after)| {
+            shell.succeeded.clone_from(&there);
+            shell.anywhere = shell.anywhere.take().zip(there).map(|(mut before, after)| {
                 before.extend(after);
                 before.sort();
                 before.dedup();
                 before
             });
-            anywhere = anywhere.filter(|directories| directories.len() <= MAX_DIRECTORIES);
+            shell.anywhere = shell.anywhere.take().filter(|directories| directories.len() <= MAX_DIRECTORIES);
         }
         all
     }
@@ -333,6 +485,32 @@ impl Judge<'_> {
             }
             _ => None,
         }
+    }
+}
+
+/// Whether the command changes the directory of the shell that runs it.
+fn changes_directory(words: &[Word]) -> bool {
+    ["cd", "pushd"].contains(&program(words))
+}
+
+/// Each path once, however often a command names it.
+fn distinct(paths: &[(Access, Word)]) -> impl Iterator<Item = &(Access, Word)> {
+    let mut seen = HashSet::new();
+    paths.iter().filter(move |(access, word)| {
+        seen.insert((*access, &word.text, word.tilde, word.glob, word.known, &word.below))
+    })
+}
+
+/// What a command that runs others reads by itself.
+fn wrapped_reads(words: &[Word]) -> Vec<Word> {
+    match program(words) {
+        "find" => words[1..]
+            .iter()
+            .skip_while(|word| ["-H", "-P", "-L"].contains(&word.text.as_str()))
+            .take_while(|word| !word.text.starts_with(['-', '(', '!']))
+            .cloned()
+            .collect(),
+        _ => Vec::new(),
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 
 use super::{Hit, Judge, files::By};
 use crate::{
-    path::{Access, could_match, could_reach_protected},
+    path::{Access, Place, Protection, could_match, could_reach_protected},
     preset::Act,
     text::quoted,
     verdict::Verdict,
@@ -57,19 +57,38 @@ impl Judge<'_> {
         whole: Option<Hit<'_>>,
     ) -> Verdict {
         let matches = self.matches(path, cwd);
-        // Without a match the shell hands the pattern on as it is. A match that starts with a dash is an option.
-        let known = matches.as_ref().is_some_and(|matches| {
-            !matches.is_empty() && matches.iter().all(|found| !found.starts_with('-'))
-        });
-        let verdict = if known && is_tame(word, &cwd.join(path).to_string_lossy(), access) {
+        // A match that starts with a dash is an option. Without a match the shell hands the pattern on as it is.
+        let known =
+            matches.as_ref().is_some_and(|matches| matches.iter().all(|found| !found.starts_with('-')));
+        let verdict = if known && is_tame(word, &cwd.join(path).to_string_lossy()) {
             self.settle(Act::Inspect, None, "what the wildcard matches is known")
         } else {
             let detail = format!("what {} matches can't be known", quoted(word));
             self.settle(Act::GlobPath, whole, &detail)
         };
+        // `rm -rf ~/*` leaves nothing but the directory.
+        let last = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+        let verdict = if access == Access::Delete && !last.is_empty() && last.bytes().all(|byte| byte == b'*')
+        {
+            self.emptied(path, cwd).into_iter().fold(verdict, Verdict::strictest)
+        } else {
+            verdict
+        };
         let each = matches.iter().flatten();
         each.map(|found| self.reading(found, found, cwd, access, By::Command, whole))
             .fold(verdict, Verdict::strictest)
+    }
+
+    /// Everything in a directory is removed: what is said against removing it, unless it is the agent's own.
+    fn emptied(&self, path: &str, cwd: &Path) -> Option<Verdict> {
+        let whole = cwd.join(path);
+        let directory = whole.parent()?;
+        let located = self.roots.locate(directory.to_str()?, cwd, self.links).ok()?;
+        let standing = located.standing(Access::Delete, &self.roots);
+        let own = [Place::Workspace, Place::Temp].contains(&standing.place);
+        (!own && standing.protection == Some(Protection::Root)).then(|| {
+            self.settle(Act::Root, None, &format!("empties {}", quoted(&directory.to_string_lossy())))
+        })
     }
 
     /// What the shell would fill in for a word with wildcards; `None` where that can't be told.
@@ -88,7 +107,7 @@ impl Judge<'_> {
                 let directory = if before.is_empty() { "." } else { before.as_str() };
                 let located = self.roots.locate(directory, cwd, self.links).ok()?;
                 for place in &located.reached {
-                    if self.links.is_file(place) {
+                    if self.links.is_file(place) || self.links.is_absent(place) {
                         continue;
                     }
                     let names = self.names(place)?;
@@ -137,17 +156,16 @@ fn below(directory: &str, name: &str) -> String {
     format!("{directory}{slash}{name}")
 }
 
-/// Whether a wildcard is plain enough to be let pass once its matches are judged: reading, in one known directory, by one
+/// Whether a wildcard is plain enough to be let pass once its matches are judged: in one known directory, by one
 /// `*` in the stem of a name whose extension is written out, and nothing protected could be among them.
-fn is_tame(text: &str, whole: &str, access: Access) -> bool {
+fn is_tame(text: &str, whole: &str) -> bool {
     let (directory, name) = text.rsplit_once('/').unwrap_or(("", text));
     let one_star = name.split_once('*').is_some_and(|(_, rest)| {
         // `json` is where programs keep their tokens.
         !rest.contains(WILD)
             && rest.rsplit_once('.').is_some_and(|(_, ending)| !ending.is_empty() && ending != "json")
     });
-    access == Access::Read
-        && one_star
+    one_star
         && !directory.contains(WILD)
         && !name.starts_with(['.', '?', '['])
         && !name.split('*').next().is_some_and(|start| start.contains(WILD))

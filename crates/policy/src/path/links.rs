@@ -29,6 +29,12 @@ pub trait Links: fmt::Debug {
         None
     }
 
+    /// Whether it is certain that nothing of this name is there. A file system that can't tell says no.
+    fn is_absent(&self, path: &Path) -> bool {
+        let _ = path;
+        false
+    }
+
     /// Whether a regular file is there: no link, no directory. A file system that can't tell says no.
     fn is_file(&self, path: &Path) -> bool {
         let _ = path;
@@ -65,6 +71,10 @@ impl Links for Disk {
             }
         }
         Some(names)
+    }
+
+    fn is_absent(&self, path: &Path) -> bool {
+        fs::symlink_metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
     }
 
     fn is_file(&self, path: &Path) -> bool {

@@ -1,4 +1,8 @@
-use std::path::{Path, PathBuf};
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -132,7 +136,12 @@ pub(crate) struct Roots {
     pub(crate) workspace: Vec<PathBuf>,
     pub(crate) project_root: Vec<PathBuf>,
     pub(crate) home: Vec<PathBuf>,
+    /// What was resolved before: one call names the same paths again and again.
+    located: RefCell<HashMap<PathBuf, Located>>,
 }
+
+/// The most paths that are kept.
+const MAX_LOCATED: usize = 4096;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Area {
@@ -174,7 +183,8 @@ impl Roots {
             add(Area::State, &both(dir)?);
         }
         add(Area::State, &both(&surroundings.project_root.join(".missiond"))?);
-        let mut roots = Self { areas, temps, workspace, project_root, home };
+        let located = RefCell::default();
+        let mut roots = Self { areas, temps, workspace, project_root, home, located };
         roots.shut_out_siblings();
         Ok(roots)
     }
@@ -211,13 +221,21 @@ impl Roots {
         if whole.as_os_str().len() > MAX_PATH_BYTES {
             return Err(PathError::TooLong);
         }
+        if let Some(located) = self.located.borrow().get(&whole) {
+            return Ok(located.clone());
+        }
         let spelled = spelled(&whole);
         let mut reached = vec![walked(&whole, links)?];
         let other = walked(&spelled, links)?;
         if other != reached[0] {
             reached.push(other);
         }
-        Ok(Located { spelled, reached })
+        let located = Located { spelled, reached };
+        let mut known = self.located.borrow_mut();
+        if known.len() < MAX_LOCATED {
+            known.insert(whole, located.clone());
+        }
+        Ok(located)
     }
 
     /// Whether a look through everything below the path would come upon a home directory, credentials or the

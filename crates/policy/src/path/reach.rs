@@ -34,6 +34,12 @@ pub(crate) fn could_reach_protected(pattern: &str, hidden: bool) -> bool {
     })
 }
 
+/// Whether a name that the pattern matches, with a dot at its start or not, could be that of a key or an `.env` file.
+pub(crate) fn could_be_secret(pattern: &str) -> bool {
+    let part = tokens(&pattern.to_lowercase());
+    part.len() > MAX_PART || is_secret_name(&part, true)
+}
+
 /// Whether the shell may fill the name in for the pattern, a single component. Where a set of characters stands in it
 /// any character counts as meant.
 pub(crate) fn could_match(pattern: &str, name: &str) -> bool {

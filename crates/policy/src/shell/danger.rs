@@ -2,7 +2,7 @@
 
 use super::{
     grammar::{Use, git_subcommand},
-    lex::{Command, Word},
+    script::{Command, Word},
     walk::base,
 };
 use crate::{path::Access, preset::Act};
@@ -42,6 +42,22 @@ const PRIVILEGE: &[&str] = &[
     "losetup",
     "setenforce",
     "machinectl",
+    "setpriv",
+    "capsh",
+    "sg",
+    "newgrp",
+    "run0",
+    "chsh",
+    "chfn",
+    "update-alternatives",
+    "apparmor_parser",
+    "aa-disable",
+    "aa-complain",
+    "service",
+    "loginctl",
+    "hostnamectl",
+    "timedatectl",
+    "localectl",
 ];
 
 const DEVICE: &[&str] = &[
@@ -74,7 +90,7 @@ const NARROWING: &[&str] =
     &["-name", "-iname", "-path", "-type", "-mtime", "-mmin", "-size", "-empty", "-regex"];
 
 /// Commands that read a script from one of their words.
-const SCRIPTED: &[&str] = &[
+pub(super) const SCRIPTED: &[&str] = &[
     "sh",
     "bash",
     "zsh",
@@ -134,6 +150,10 @@ pub(crate) fn risks(command: &Command, own_pids: &[u32]) -> Vec<(Act, String)> {
         "fuser" if rest.iter().any(|word| is_short(word, 'k') || word.text == "--kill") => {
             add(Act::SignalUnnamed);
         }
+        "gpg" | "gpg2" if rest.iter().any(|word| word.text.starts_with("--export-secret")) => {
+            add(Act::Credentials)
+        }
+        "secret-tool" | "security" | "keyring" | "kwallet-query" => add(Act::Credentials),
         "missiond" if controls(rest) => add(Act::OrchestratorControl),
         // `cargo run --bin missiond -- approve 7`
         "cargo" if has(&["missiond"]) && controls(rest) => add(Act::OrchestratorControl),
@@ -163,6 +183,10 @@ fn signal(words: &[Word], own_pids: &[u32]) -> Option<(Act, String)> {
     }
     for target in targets {
         let text = target.text.as_str();
+        // The last job that was started here.
+        if text == "$!" {
+            continue;
+        }
         if target.substituted {
             return denied("signals processes that another command finds");
         }
@@ -210,7 +234,11 @@ pub(crate) fn hidden_texts(words: &[Word]) -> Vec<String> {
     let is_script = |word: &&Word| word.text.contains([' ', '\t', '\n', ';', '|', '&', '$', '`', '(']);
     let mut texts = Vec::new();
     match name.as_str() {
-        "eval" | "ssh" | "watch" if !rest.is_empty() => texts.push(joined()),
+        "eval" | "watch" if !rest.is_empty() => texts.push(joined()),
+        "ssh" if !rest.is_empty() => {
+            texts.push(joined());
+            texts.extend(rest.iter().filter(is_script).map(|word| word.text.clone()));
+        }
         name if SCRIPTED.contains(&name) => {
             texts.extend(rest.iter().filter(is_script).map(|word| word.text.clone()));
         }
@@ -286,6 +314,69 @@ fn likely_paths(command: &Command) -> Vec<(Access, Word)> {
         {
             all(Access::Write, operands.get(1..).unwrap_or_default())
         }
+        ("sed", _) => {
+            let script = operands.first().map(|word| word.text.as_str()).unwrap_or_default();
+            let written = script.rsplit_once("w ").filter(|(_, file)| file.starts_with(['/', '~', '.']));
+            let written = written.map(|(_, file)| (Access::Write, Word::literal(file.trim())));
+            all(Access::Read, operands.get(1..).unwrap_or_default()).into_iter().chain(written).collect()
+        }
+        ("gzip" | "gunzip" | "bzip2" | "xz" | "zstd" | "script" | "mktemp", _) => {
+            all(Access::Write, &operands)
+        }
+        ("split" | "csplit", Some((last, others))) if !others.is_empty() => {
+            let prefix = after(words, &["-f", "--prefix"]);
+            [all(Access::Read, others), all(Access::Write, &[*last]), prefix].concat()
+        }
+        ("patch", _) => {
+            [all(Access::Write, &operands), after(words, &["-d", "--directory", "-o", "--output"])].concat()
+        }
+        ("tar" | "bsdtar" | "unzip" | "7z" | "cpio" | "wget" | "make", _) => {
+            let named = words.iter().flat_map(named);
+            named
+                .chain(after(words, &["-C", "--directory", "-d", "-P", "--directory-prefix", "-D"]))
+                .chain(outputs(words))
+                .collect()
+        }
+        ("npm" | "pnpm" | "yarn", _) => {
+            let named = words.iter().flat_map(named);
+            named.chain(after(words, &["--prefix", "-C", "--cwd", "--dir"])).collect()
+        }
+        ("cargo", _) => words
+            .iter()
+            .flat_map(named)
+            .chain(after(words, &["--root", "--target-dir"]))
+            .chain(outputs(words))
+            .collect(),
+        ("git", _) => {
+            let named = words.iter().flat_map(named);
+            let directory = after(words, &["--work-tree", "--separate-git-dir"]);
+            let sub = git_subcommand(&command.words).unwrap_or_default();
+            let plain: Vec<&Word> =
+                operands.iter().skip_while(|word| word.text != sub).skip(1).copied().collect();
+            // Where the repository, the worktree or the bundle comes to be.
+            let made: &[&Word] = match (sub, plain.as_slice()) {
+                ("clone", [_, made, ..]) => &[*made],
+                ("worktree" | "bundle", [verb, made, ..])
+                    if ["add", "move", "remove", "create"].contains(&verb.text.as_str()) =>
+                {
+                    &[*made]
+                }
+                _ => &[],
+            };
+            let put_back = ["checkout", "restore", "reset", "clean", "stash"].contains(&sub);
+            let start = after(words, &["-C"]).into_iter().filter(|_| put_back);
+            named
+                .chain(directory)
+                .chain(all(Access::Write, made))
+                .chain(start)
+                .chain(outputs(words))
+                .collect()
+        }
+        ("python" | "python3", _)
+            if words.windows(2).any(|pair| pair[0].text == "-m" && pair[1].text == "venv") =>
+        {
+            all(Access::Write, operands.get(1..).unwrap_or_default())
+        }
         ("dd", _) => words
             .iter()
             .filter_map(|word| match word.text.split_once('=')? {
@@ -306,9 +397,38 @@ fn likely_paths(command: &Command) -> Vec<(Access, Word)> {
     }
 }
 
+/// What follows one of these options, or touches it, as a file that is written.
+fn after(words: &[Word], options: &[&str]) -> Vec<(Access, Word)> {
+    let next = words.windows(2).filter(|pair| options.contains(&pair[0].text.as_str()));
+    let next = next.map(|pair| (Access::Write, pair[1].clone()));
+    let attached = words.iter().filter_map(|word| {
+        let value = options.iter().find_map(|option| {
+            let rest = word.text.strip_prefix(option)?;
+            if option.starts_with("--") {
+                rest.strip_prefix('=')
+            } else {
+                Some(rest).filter(|rest| !rest.is_empty())
+            }
+        })?;
+        Some((Access::Write, Word { text: value.to_owned(), ..word.clone() }))
+    });
+    next.chain(attached).collect()
+}
+
 /// What follows an option that names an output file in most programs.
 fn outputs(words: &[Word]) -> Vec<(Access, Word)> {
-    const OPTIONS: &[&str] = &["-o", "-O", "--output", "--out", "--output-document", "--output-dir"];
+    const OPTIONS: &[&str] = &[
+        "-o",
+        "-O",
+        "--output",
+        "--out",
+        "--output-document",
+        "--output-dir",
+        "-fprint",
+        "-fls",
+        "-fprint0",
+        "-fprintf",
+    ];
     let after = words.windows(2).filter(|pair| OPTIONS.contains(&pair[0].text.as_str()));
     let after = after.map(|pair| (Access::Write, pair[1].clone()));
     let attached = words.iter().filter_map(|word| {
@@ -340,7 +460,13 @@ fn named(word: &Word) -> Vec<(Access, Word)> {
         if !part.is_empty() {
             names.push((
                 Access::Read,
-                Word { text: part.to_owned(), tilde: part.starts_with("~/"), ..word.clone() },
+                Word {
+                    text: part.to_owned(),
+                    tilde: part.starts_with("~/"),
+                    // `$HOME` in the middle of a word.
+                    known: word.known || (part.starts_with("~/") && !word.splits),
+                    ..word.clone()
+                },
             ));
         }
     }

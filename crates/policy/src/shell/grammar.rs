@@ -1,7 +1,8 @@
 use super::{
-    lex::Word,
+    script::Word,
+    special::special,
     table::{COMMANDS, KNOWN_BY_NAME},
-    walk::base,
+    walk::{base, program},
 };
 use crate::{
     path::{Access, could_reach_protected},
@@ -67,6 +68,41 @@ pub(super) enum Operands {
     Stash,
 }
 
+impl Operands {
+    /// Whether the operand at this place may be anything, or is judged where it is used.
+    fn takes_unknown(self, at: usize) -> bool {
+        match self {
+            Self::Text | Self::Read | Self::Local | Self::Write | Self::Delete | Self::Copy | Self::Move => {
+                true
+            }
+            Self::ReadOne | Self::Pattern | Self::Number | Self::Stash => true,
+            Self::Inert | Self::Filter | Self::SedPrint | Self::Mode | Self::Script => at > 0,
+            Self::None
+            | Self::Format
+            | Self::Targets
+            | Self::Only(_)
+            | Self::Remote
+            | Self::Checkout
+            | Self::Restore => false,
+        }
+    }
+
+    /// Whether the operands may be files that another command finds.
+    fn takes_found(self) -> bool {
+        matches!(
+            self,
+            Self::Text
+                | Self::Read
+                | Self::Local
+                | Self::Write
+                | Self::Delete
+                | Self::Pattern
+                | Self::Mode
+                | Self::SedPrint
+        )
+    }
+}
+
 /// The options of a command. An entry is the option, and what follows it: nothing, `=` a text, `<` a file that is
 /// read, `>` a file that is written, `?` a number that may touch it, `+` a number that must follow, `:` a text that only
 /// counts when it touches it, `*` a pattern for names of files; `!` after an option refuses it. `-#` is a number.
@@ -81,7 +117,7 @@ pub(super) enum Options {
 }
 
 /// Parts of the names of targets and scripts that reach beyond the workspace.
-const REACHING: &[&str] = &["install", "deploy", "publish", "release", "push", "upload", "login"];
+pub(super) const REACHING: &[&str] = &["install", "deploy", "publish", "release", "push", "upload", "login"];
 
 /// What an entry of [`Options`] may end in.
 const VALUES: [char; 8] = ['=', '<', '>', '?', '+', ':', '*', '!'];
@@ -127,6 +163,16 @@ pub(crate) enum Effect {
 
 /// Reads a command by the table of known ones.
 pub(crate) fn read(words: &[Word]) -> Effect {
+    let plain;
+    let mut words = words;
+    if program(words) != words.first().map_or("", |word| word.text.as_str()) {
+        let first = Word::literal(program(words));
+        plain = std::iter::once(first).chain(words[1..].iter().cloned()).collect::<Vec<_>>();
+        words = &plain;
+    }
+    if let Some(effect) = special(words) {
+        return effect;
+    }
     let (directory, words) = match git_directory(words) {
         Ok(found) => found,
         Err(option) => {
@@ -144,7 +190,12 @@ pub(crate) fn read(words: &[Word]) -> Effect {
         let name = words.first().map_or("", |word| word.text.as_str());
         return guess.map_or_else(
             || Effect::Guessed(Act::UnknownCommand, format!("the command `{name}` isn't known")),
-            |(name, act)| Effect::Guessed(*act, format!("`{name}`: {}", act.row().what)),
+            |(name, act)| {
+                // What reaches out is known; what an option does isn't.
+                let act =
+                    if *act == Act::Network && !reaches_plainly(words) { Act::UnknownOption } else { *act };
+                Effect::Guessed(act, format!("`{name}`: {}", act.row().what))
+            },
         );
     };
     let mut reader = Reader {
@@ -179,10 +230,95 @@ pub(crate) fn read(words: &[Word]) -> Effect {
             let guess = KNOWN_BY_NAME.iter().filter(|(name, _)| starts_with(words, name));
             let act = guess
                 .max_by_key(|(name, _)| name.split(' ').count())
-                .map_or(Act::UnknownCommand, |(_, act)| *act);
+                .map_or(Act::UnknownOption, |(_, act)| *act);
+            // What reaches out is known; what an option does isn't.
+            let act = if act == Act::Network { Act::UnknownOption } else { act };
             Effect::Guessed(act, format!("`{}`: {problem}", spec.name))
         }
     }
+}
+
+/// Whether a command that reaches other machines is given only options that say what is fetched and how it is told.
+fn reaches_plainly(words: &[Word]) -> bool {
+    const OPTIONS: &[&str] = &[
+        "-s",
+        "-S",
+        "-L",
+        "-f",
+        "-i",
+        "-I",
+        "-v",
+        "-q",
+        "-o",
+        "-O",
+        "-X",
+        "-H",
+        "-d",
+        "-A",
+        "-m",
+        "-P",
+        "-b",
+        "-c",
+        "-n",
+        "-4",
+        "-6",
+        "-sL",
+        "-fsSL",
+        "-sS",
+        "-sSL",
+        "-fsS",
+        "-sf",
+        "-LO",
+        "-qO-",
+        "-sSf",
+        "--silent",
+        "--fail",
+        "--location",
+        "--head",
+        "--output",
+        "--request",
+        "--header",
+        "--data",
+        "--data-raw",
+        "--data-binary",
+        "--json",
+        "--form",
+        "-F",
+        "-T",
+        "--upload-file",
+        "--depth",
+        "--branch",
+        "--recursive",
+        "--single-branch",
+        "--tags",
+        "--all",
+        "--prune",
+        "--rebase",
+        "--ff-only",
+        "--quiet",
+        "--verbose",
+        "--heads",
+        "--init",
+        "--remote",
+        "--spider",
+        "-zv",
+        "-z",
+        "-w",
+        "--progress",
+        "--shallow-since",
+        "--unshallow",
+        "--bare",
+        "--mirror",
+        "-p",
+        "-u",
+        "--user",
+        "-k",
+    ];
+    let plain = |word: &Word| {
+        !word.text.starts_with('-') || OPTIONS.contains(&word.text.split('=').next().unwrap_or_default())
+    };
+    words[1..].iter().all(|word| plain(word) && !word.text.contains("::"))
+        && !words.iter().any(|word| word.text == "foreach")
 }
 
 fn starts_with(words: &[Word], name: &str) -> bool {
@@ -200,6 +336,7 @@ fn git_directory(words: &[Word]) -> Result<(Option<Word>, Vec<Word>), String> {
     while let Some(word) = words.get(at).filter(|word| word.text.starts_with('-')) {
         match word.text.as_str() {
             "--no-pager" | "-P" => at += 1,
+            "-c" if words.get(at + 1).is_some_and(is_harmless_setting) => at += 2,
             "--version" | "-v" | "--help" | "-h" => break,
             "-C" if directory.is_none() && at + 1 < words.len() => {
                 directory = Some(words[at + 1].clone());
@@ -211,6 +348,28 @@ fn git_directory(words: &[Word]) -> Result<(Option<Word>, Vec<Word>), String> {
     let mut rest = vec![words[0].clone()];
     rest.extend_from_slice(&words[at..]);
     Ok((directory, rest))
+}
+
+/// Whether a setting of git names no program and no file.
+fn is_harmless_setting(word: &Word) -> bool {
+    const KEYS: &[&str] = &[
+        "user.name",
+        "user.email",
+        "init.defaultbranch",
+        "core.quotepath",
+        "core.autocrlf",
+        "log.date",
+        "diff.renames",
+    ];
+    let Some((key, value)) = word.text.split_once('=') else { return false };
+    let key = key.to_lowercase();
+    let quiet = (key == "commit.gpgsign" || key == "tag.gpgsign") && value == "false";
+    word.known
+        && (KEYS.contains(&key.as_str())
+            || key.starts_with("color.")
+            || key.starts_with("advice.")
+            || quiet
+            || (key == "core.pager" && value == "cat"))
 }
 
 /// The subcommand of a git command, after whatever options stand before it.
@@ -288,11 +447,22 @@ impl Reader<'_> {
         let harmless_options = matches!(self.spec.options, Options::Except(&[], _));
         while let Some(word) = words.next() {
             let text = word.text.as_str();
+            if !word.known && !only_operands && !harmless_options {
+                let option = text.is_empty() || (text.starts_with('-') && !text.contains('='));
+                if word.splits || (option && !word.number) {
+                    return Err("a word that isn't literal may be an option".to_owned());
+                }
+            }
+            if word.splits && self.spec.operands != Operands::Text {
+                return Err("a word that isn't literal may be several words".to_owned());
+            }
             if word.glob && !only_operands && !harmless_options && text.starts_with(['*', '?', '[']) {
                 return Err(format!("the wildcard `{text}` may match a file whose name is an option"));
             }
             if only_operands || !text.starts_with('-') || text == "-" {
                 self.operands.push(word.clone());
+                // Its options come first.
+                only_operands |= self.spec.operands == Operands::Inert;
             } else if text == "--" {
                 only_operands = true;
                 self.before_dashes = Some(self.operands.len());
@@ -301,19 +471,28 @@ impl Reader<'_> {
             {
                 return Err(format!("the option `{text}` holds a wildcard"));
             } else {
-                self.option(text, &mut words)?;
+                self.option(text, word.known || word.number, &mut words)?;
             }
         }
         self.place_operands()
     }
 
-    fn option<'w>(&mut self, text: &str, rest: &mut impl Iterator<Item = &'w Word>) -> Result<(), String> {
+    /// An option. `known`: whether its text is all there is.
+    fn option<'w>(
+        &mut self,
+        text: &str,
+        known: bool,
+        rest: &mut impl Iterator<Item = &'w Word>,
+    ) -> Result<(), String> {
         let whole = matches!(self.spec.options, Options::Words(_)) || text.starts_with("--");
         if whole {
             let (name, attached) =
                 text.split_once('=').map_or((text, None), |(name, value)| (name, Some(value)));
             return match self.lookup(name)? {
                 Value::Attached => Ok(()),
+                value if !known && value != Value::Text => {
+                    Err(format!("what follows `{name}` isn't literal"))
+                }
                 Value::None | Value::Number => {
                     // An unknown option's value may well be a file.
                     if let Some(value) = attached {
@@ -406,6 +585,9 @@ impl Reader<'_> {
             Some(text) => Word::literal(text),
             None => rest.next().cloned().ok_or_else(|| format!("the option `{name}` has no value"))?,
         };
+        if word.splits || (!word.known && value == Value::Names) {
+            return Err(format!("what follows `{name}` isn't literal"));
+        }
         if word.glob {
             return Err(format!("the value of `{name}` holds a wildcard that the shell replaces"));
         }
@@ -437,6 +619,14 @@ impl Reader<'_> {
         let given = took(&["-e", "-f", "--regexp", "--file", "--files"]);
         let target = took(&["-t", "--target-directory"]);
         let odd = |word: &Word| format!("the word `{}` isn't known to be harmless", word.text);
+        let unknown = operands.iter().position(|word| !word.known);
+        if let Some(at) = unknown.filter(|at| !self.spec.operands.takes_unknown(*at)) {
+            return Err(format!("the word `{}…` isn't literal", operands[at].text));
+        }
+        let below = operands.iter().any(|word| word.below.is_some());
+        if below && !self.spec.operands.takes_found() {
+            return Err("which files it is given isn't known".to_owned());
+        }
         match self.spec.operands {
             Operands::None => {
                 if let Some(word) = operands.first() {
@@ -445,6 +635,15 @@ impl Reader<'_> {
             }
             Operands::Text => {}
             Operands::Inert => {
+                // A number is calculated, and what is calculated may run something.
+                let format = operands.first().map(|word| word.text.replace("%%", "")).unwrap_or_default();
+                let calculates = format.split('%').skip(1).any(|rest| {
+                    let kind = rest.trim_start_matches(|c: char| c.is_ascii_digit() || "-+ #.".contains(c));
+                    !kind.starts_with(['s', 'b'])
+                });
+                if let Some(word) = operands.iter().find(|word| !word.known && !word.number && calculates) {
+                    return Err(odd(word));
+                }
                 if let Some(word) =
                     operands.iter().find(|word| word.text.contains("$(") || word.text.contains('`'))
                 {
@@ -452,9 +651,9 @@ impl Reader<'_> {
                 }
             }
             Operands::Number => {
-                if let Some(word) =
-                    operands.iter().find(|word| !word.text.bytes().all(|byte| byte.is_ascii_digit()))
-                {
+                if let Some(word) = operands.iter().find(|word| {
+                    !word.text.bytes().all(|byte| byte.is_ascii_digit()) || !(word.known || word.number)
+                }) {
                     return Err(odd(word));
                 }
             }
@@ -611,7 +810,15 @@ impl Reader<'_> {
 
     /// What is copied into a directory keeps its name there.
     fn copied(&mut self, from: &[Word], to: &Word) {
-        self.paths.extend(from.iter().filter_map(|word| Some((Access::Write, inside(to, word)?))));
+        // Files of an ending that nothing protected has may have any name.
+        let harmless = |word: &&Word| {
+            let ending = word.text.rsplit_once('.').map_or("", |(_, ending)| ending);
+            !word.glob
+                || ["", "json", "toml", "yml", "yaml", "sh", "lock"].contains(&ending)
+                || ending.contains(['*', '?', '[', '/'])
+        };
+        let named = from.iter().filter(harmless).filter_map(|word| Some((Access::Write, inside(to, word)?)));
+        self.paths.extend(named);
     }
 }
 

@@ -1,70 +1,7 @@
+//! A script that the parser refused, skimmed for the commands that might run all the same.
+
+use super::script::{Command, Join, Script, Word};
 use crate::text::{is_invisible, shown};
-
-/// A command line, cut into its commands.
-#[derive(Debug, Default)]
-pub(crate) struct Script {
-    pub(crate) commands: Vec<Command>,
-    /// The first thing that makes this more than plain words, in words a person understands.
-    pub(crate) problem: Option<String>,
-    /// Texts the shell would run on the way: substitutions.
-    pub(crate) nested: Vec<String>,
-}
-
-/// How a command follows the one before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Join {
-    /// First, or after `;`, a newline, `||` or something not understood.
-    #[default]
-    Then,
-    /// After `&&`.
-    And,
-    /// After `|`.
-    Pipe,
-}
-
-/// One command: its words and the files it is connected to.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Command {
-    pub(crate) join: Join,
-    pub(crate) words: Vec<Word>,
-    /// Files read (`<`) and written (`>`).
-    pub(crate) redirects: Vec<(bool, Word)>,
-    /// The text of here-documents it is fed.
-    pub(crate) fed: Vec<String>,
-}
-
-/// One word after quotes are taken off.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Word {
-    pub(crate) text: String,
-    /// Whether the text is all there is: nothing in it is filled in by the shell.
-    pub(crate) known: bool,
-    /// Whether it holds an unquoted wildcard.
-    pub(crate) glob: bool,
-    /// Whether it starts with an unquoted `~` that stands for the home directory.
-    pub(crate) tilde: bool,
-    /// Whether the output of another command is filled in.
-    pub(crate) substituted: bool,
-    /// Whether any part was quoted.
-    pub(crate) quoted: bool,
-}
-
-impl Word {
-    pub(crate) fn literal(text: &str) -> Self {
-        Self { text: text.to_owned(), known: true, ..Self::default() }
-    }
-}
-
-impl Command {
-    /// The command as one line, for showing.
-    pub(crate) fn shown(&self) -> String {
-        shown(&self.words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" "))
-    }
-
-    fn is_empty(&self) -> bool {
-        self.words.is_empty() && self.redirects.is_empty()
-    }
-}
 
 /// Cuts a text into commands. Never fails: what isn't plain is noted in [`Script::problem`].
 pub(crate) fn lex(text: &str) -> Script {

@@ -1,21 +1,27 @@
 //! What a shell command would run, as far as it can be known without running it.
 //!
-//! One lexer serves two readers. The *plain* reading accepts only commands made of literal words and separators:
-//! nothing else is ever allowed by a rule. The *lossy* reading looks for commands in whatever text there is, so
-//! that a denied command is still denied inside a substitution, a subshell or a wrapper.
+//! A script is parsed and gone through ([`trace`]) into every command that it might run. What can't be parsed, and what
+//! runs others in a way that isn't known, is skimmed besides ([`everything_that_might_run`]): nothing found there is ever
+//! allowed, but what is denied is denied there too.
 
 mod danger;
 mod grammar;
 mod lex;
+mod parse;
+mod program_text;
+mod script;
+mod special;
 mod synonym;
 mod table;
+mod trace;
 mod walk;
 
 pub(crate) use danger::{likely_use, risks};
 pub(crate) use grammar::{Effect, Moved, Use, git_subcommand, read};
-pub(crate) use lex::{Command, Join, Script, Word, lex};
+pub(crate) use script::{Below, Command, Join, Script, Word};
 pub(crate) use synonym::synonyms;
-pub(crate) use walk::{Candidate, base, everything_that_might_run, is_assignment, is_keyword, program};
+pub(crate) use trace::trace;
+pub(crate) use walk::{Candidate, base, everything_that_might_run, program};
 
 /// The longest command that is judged, in bytes.
 pub const MAX_COMMAND_BYTES: usize = 32 << 10;

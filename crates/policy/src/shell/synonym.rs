@@ -2,7 +2,7 @@
 
 use super::{
     grammar::{GIT_VALUES, skipped_options},
-    lex::Word,
+    script::Word,
 };
 
 /// The most spellings one command is held against.

@@ -1,6 +1,9 @@
+//! What might run inside commands that aren't understood: in wrappers with unknown options, and in texts that can't be parsed.
+
 use super::{
-    danger::hidden_texts,
-    lex::{Command, Script, Word, lex},
+    danger::{SCRIPTED, hidden_texts},
+    lex::lex,
+    script::{Command, Script, Word},
 };
 
 /// The most commands that are looked at for one call.
@@ -94,6 +97,10 @@ const LEADING: &[&str] =
 pub(crate) fn everything_that_might_run(script: &Script) -> Option<Vec<Candidate>> {
     let mut found = Found::default();
     for (top, command) in script.commands.iter().enumerate() {
+        if !command.opaque {
+            found.add(command.clone(), top)?;
+            continue;
+        }
         expand(command, top, 0, &mut found)?;
         // `echo 'rm -rf /' | sh`: the text of one command is the script of the next.
         let is_shell = command.words.first().is_some_and(|word| SHELLS.contains(&base(word).as_str()));
@@ -111,6 +118,13 @@ pub(crate) fn everything_that_might_run(script: &Script) -> Option<Vec<Candidate
         text(nested, last, 1, &mut found)?;
     }
     Some(found.candidates)
+}
+
+/// Whether the command runs others that its words name, in a way that isn't known here.
+pub(super) fn runs_others(words: &[Word]) -> bool {
+    let name = words.first().map(base).unwrap_or_default();
+    let lists: [&[&str]; 3] = [WRAPPERS, SCRIPTED, &["git", "cargo"]];
+    lists.iter().any(|list| list.contains(&name.as_str()))
 }
 
 /// Shells, which read a script from their input.
@@ -248,7 +262,13 @@ pub(crate) fn is_keyword(text: &str) -> bool {
     KEYWORDS.contains(&text)
 }
 
-/// The program a command names, as it is written.
-pub(crate) fn program(words: &[Word]) -> String {
-    words.first().map(|word| word.text.clone()).unwrap_or_default()
+/// Directories of the system's programs, which may be named by their path.
+const SYSTEM: &[&str] =
+    &["/bin/", "/usr/bin/", "/usr/local/bin/", "/sbin/", "/usr/sbin/", "/opt/homebrew/bin/"];
+
+/// The program a command names, as it is written; one of the system's by its name alone.
+pub(crate) fn program(words: &[Word]) -> &str {
+    let Some(first) = words.first() else { return "" };
+    let name = SYSTEM.iter().find_map(|directory| first.text.strip_prefix(directory));
+    name.filter(|name| !name.contains('/') && !name.is_empty()).unwrap_or(&first.text)
 }

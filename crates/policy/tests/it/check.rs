@@ -37,7 +37,7 @@ fn an_explanation_names_the_commands_and_what_was_weighed() {
     };
     check("ls", &["ls"], &["inspect"]);
     check("cargo test && git status", &["cargo test", "git status"], &["build"]);
-    check("nohup sh -c 'rm -rf /'", &["rm -rf /"], &["wrapper", "root-directory"]);
+    check("nohup sh -c 'rm -rf /'", &["rm -rf /"], &["inspect", "root-directory"]);
     check("touch a > b.txt", &["touch a"], &["write-inside"]);
     check("curl https://example.com", &["curl https://example.com"], &["network"]);
     // The verdict is the one that judging gives.

@@ -165,7 +165,7 @@ fn h6_what_lies_beside_and_above_counts() {
     check("rm -rf /tmp/work", Decision::Deny);
     check("mv ../project ../other", Decision::Deny);
     check("touch ../b/x", Decision::Deny);
-    check("cat ../b/x", Decision::Ask);
+    check("cat ../b/x", Decision::Allow);
     check("rm -rf target", Decision::Allow);
     check("rm -rf /tmp/scratch", Decision::Allow);
     check("touch /tmp/scratch/x", Decision::Allow);
@@ -213,12 +213,12 @@ fn s5_calls_follow_links_at_the_moment_they_are_judged() {
     let bash = |command: &str| judge("Bash", json!({ "command": command }));
     assert_eq!(bash("cat src/a.rs"), Decision::Allow);
     assert_eq!(bash("cat inner/a.rs"), Decision::Allow);
-    assert_eq!(bash("cat out/x"), Decision::Ask);
+    assert_eq!(bash("cat out/x"), Decision::Allow);
     assert_eq!(bash("rm -rf out/x"), Decision::Deny);
     assert_eq!(bash("cat innocent.txt"), Decision::Deny);
     assert_eq!(bash("cp src/a.rs deepout/"), Decision::Deny);
     assert_eq!(bash("cd out && touch x"), Decision::Deny);
-    assert_eq!(bash("cd deepout && cat ../x"), Decision::Ask);
+    assert_eq!(bash("cd deepout && cat ../x"), Decision::Allow);
     assert_eq!(judge("Write", json!({ "file_path": "out/x" })), Decision::Deny);
     assert_eq!(judge("Read", json!({ "file_path": "innocent.txt" })), Decision::Deny);
     // The same path, after the link under it was changed.
@@ -403,8 +403,9 @@ fn s5_a_wildcard_is_judged_by_everything_it_matches() {
     check("", "cd linked && grep *.rs", Deny);
     check("deny = ['Read(private.md)']", "grep *.md", Deny);
     // What can't be told is asked.
-    check("", "cat none/*.rs", Ask);
-    check("", "cat missing/*.rs", Ask);
+    // Without a match the pattern stands for itself.
+    check("", "cat none/*.rs", Allow);
+    check("", "cat missing/*.rs", Allow);
     check("", "cat many/*.rs", Ask);
     check("", "cat many/1*.rs", Allow);
     check("", "cd dashed && cat *.rs", Ask);
@@ -612,12 +613,10 @@ fn hostile_wildcards_and_moves_are_judged_in_time() {
         (0..400).map(|n| format!("mv a{n} b{n};")).collect::<String>() + &"ls x;".repeat(4000),
     ] {
         let start = std::time::Instant::now();
-        assert_ne!(
-            judge_in(&surroundings, "", &command),
-            Decision::Allow,
-            "{}…",
-            &command[..20.min(command.len())]
-        );
+        let decision = judge_in(&surroundings, "", &command);
+        // The first is long and otherwise harmless.
+        let harmless = command.starts_with("cat many/0/*.rs");
+        assert_eq!(decision == Decision::Allow, harmless, "{}…", &command[..20.min(command.len())]);
         let took = start.elapsed();
         assert!(
             took < std::time::Duration::from_secs(5),
@@ -670,8 +669,6 @@ fn a_search_of_a_directory_that_holds_an_env_file_is_asked() {
         "ls | grep -r x DIR",
         "grep -r --exclude=a.rs --include=*.rs x DIR",
         "grep -r --exclude-dir=target x DIR",
-        "rg --hidden x DIR",
-        "rg -uu x DIR",
         "diff -r --no-dereference DIR other",
         "git grep --untracked x DIR",
     ] {

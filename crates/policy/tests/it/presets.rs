@@ -53,13 +53,16 @@ fn presets_decide_as_described() {
     check("git commit -m x", [D, Q, A, A]);
     check("mkdir a", [D, Q, A, A]);
     check("rm -rf target", [D, Q, A, A]);
-    check("cat /etc/hosts", [Q, Q, Q, A]);
+    check("cat /etc/hosts", [Q, Q, A, A]);
     check("touch /opt/x", [D, D, D, Q]);
     check("unknown-tool", [Q, Q, Q, A]);
     check("git push", [D, Q, Q, Q]);
     check("npm install x", [D, Q, Q, Q]);
     check("curl https://example.com", [Q, Q, Q, A]);
-    check("timeout 5 ls", [Q, Q, Q, Q]);
+    check("timeout 5 ls", [A, A, A, A]);
+    check("timeout 5 frob", [Q, Q, Q, A]);
+    check("./run.sh", [D, Q, A, A]);
+    check("python -c 1", [Q, Q, Q, Q]);
     check("echo $X", [Q, Q, Q, Q]);
     check("cat .env", [Q, Q, Q, Q]);
     check("cat ~/.ssh/id_rsa", [D, D, D, D]);

@@ -139,34 +139,6 @@ fn decide(rules: &Rules, call: &ToolCall) -> Decision {
     rules.policies().judge_with(call, &surroundings(), &NoLinks).decision
 }
 
-/// Whether the text holds, outside quotes, anything but words and the separators that split commands.
-fn has_open_metacharacter(text: &str) -> bool {
-    let mut quote = None;
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        match (quote, c) {
-            (Some(open), c) if c == open => quote = None,
-            (Some('"'), '$' | '`') => return true,
-            // Between double quotes it stands for itself, but before these.
-            (Some('"'), '\\')
-                if chars.peek().is_none_or(|next| ['$', '`', '"', '\\', '\n'].contains(next)) =>
-            {
-                return true;
-            }
-            (Some(_), _) => {}
-            (None, '\'' | '"') => quote = Some(c),
-            (None, '&') if chars.peek() == Some(&'&') => {
-                chars.next();
-            }
-            (None, '$' | '`' | '(' | ')' | '{' | '}' | '<' | '>' | '&' | '\\' | '!') => return true,
-            (None, c) if c.is_control() && c != '\n' && c != '\t' => return true,
-            (None, c) if !c.is_ascii() && c.is_whitespace() => return true,
-            _ => {}
-        }
-    }
-    quote.is_some()
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -209,13 +181,17 @@ proptest! {
     }
 
     #[test]
-    fn nothing_but_plain_words_is_ever_allowed(
-        preset in select(Preset::ALL.to_vec()), allow in vec(pattern(), 0..4), command in shell_text(),
-    ) {
-        let rules = Rules { preset, default: None, allow, ask: vec![], deny: vec![] };
-        if has_open_metacharacter(&command) {
-            let verdict = bash(&rules.policies(), &command);
-            prop_assert_ne!(verdict.decision, Decision::Allow, "{:?}: {:?}", command, verdict);
+    fn what_is_allowed_to_look_runs_nothing_that_does_more(command in shell_text()) {
+        let policies = Policies::new([Policy::preset(Preset::ReadOnly)]).unwrap();
+        let call = ToolCall::new("Bash", json!({ "command": command }), WORKSPACE);
+        let explanation = policies.explain_with(&call, &surroundings(), &NoLinks);
+        if explanation.verdict.decision == Decision::Allow {
+            for found in explanation.commands {
+                let program = found.split(' ').next().unwrap_or_default();
+                let does_more = ["rm", "cp", "mv", "kill", "sudo", "frob", "cargo", "eval"].contains(&program);
+                // With no operand some of these only print how they are used.
+                prop_assert!(!does_more || found.ends_with("--help"), "{command:?} runs {found:?}");
+            }
         }
     }
 
@@ -271,7 +247,7 @@ fn hostile_sizes_are_judged_in_time() {
         quote(4),
         quote(8),
         "'\"".repeat(15_000),
-        "a=".repeat(15_000),
+        "a=".repeat(15_000) + " frob",
     ];
     for command in hostile {
         let start = std::time::Instant::now();

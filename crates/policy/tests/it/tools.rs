@@ -205,7 +205,7 @@ fn the_standard_preset_decides_by_tool_and_place() {
     check("Bash", json!({ "command": "" }), Ask);
     check("Bash", json!({ "command": "ls", "cmd": "rm -rf /" }), Ask);
     check("Bash", json!({ "command": ["ls", "-la"] }), Allow);
-    check("Bash", json!({ "command": ["echo", "it's", "$(rm -rf /)"] }), Ask);
+    check("Bash", json!({ "command": ["echo", "it's", "$(rm -rf /)"] }), Allow);
     check("Bash", json!({ "command": ["rm", "-rf", "/"] }), Deny);
     check("Bash", json!({ "command": ["bash", "-lc", "rm -rf /"] }), Deny);
     check("Bash", json!({ "command": format!("echo {}", "x".repeat(40_000)) }), Deny);
@@ -283,7 +283,8 @@ fn the_directory_a_shell_tool_is_given_counts() {
         check("exec_command", run("/home/dev/.ssh".into(), "cat config"), Deny);
         check("run_shell_command", run("/home/dev".into(), "cat .ssh/config"), Deny);
         check("Bash", run("/home/dev".into(), "rm -rf work"), Deny);
-        check("Bash", run("/".into(), "ls"), Ask);
+        check("Bash", run("/".into(), "ls"), Allow);
+        check("Bash", run("/".into(), "grep -r x"), Ask);
         check("Bash", run("../shop".into(), "cargo build"), Deny);
         check("Bash", run(3.into(), "ls"), Ask);
         check("Bash", run(json!(["src"]), "ls"), Ask);

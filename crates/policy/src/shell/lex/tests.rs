@@ -6,7 +6,7 @@ use std::{fs, path::Path, process::Command as Program};
 use proptest::{collection::vec, prelude::*, sample::select};
 
 use super::{Command, lex};
-use crate::shell::is_assignment;
+use crate::shell::walk::is_assignment;
 
 /// Pieces that name no program and no file, so that nothing happens should the lexer be wrong.
 fn text() -> impl Strategy<Value = String> {

@@ -1,0 +1,110 @@
+use std::path::Path;
+
+use super::{Hit, Judge, files::By, search::environments_of};
+use crate::{
+    path::{Access, could_be_secret},
+    preset::Act,
+    shell::{Below, Word},
+    text::quoted,
+    verdict::Verdict,
+};
+
+/// Names of directories and files that tools make and that can be made again.
+const MADE: &[&str] = &[
+    "node_modules",
+    "__pycache__",
+    ".pytest_cache",
+    ".mypy_cache",
+    ".ruff_cache",
+    ".ds_store",
+    "target",
+    "dist",
+    "build",
+    "coverage",
+    ".next",
+    ".turbo",
+    "thumbs.db",
+];
+
+/// Endings of files in a git directory, which a pattern must not mean.
+const OF_GIT: &[&str] = &["sample", "lock", "pack", "idx", "rev", "bitmap", "keep"];
+
+impl Judge<'_> {
+    /// Some of the files below a directory, which another command finds.
+    pub(super) fn files_below(
+        &self,
+        directory: &Word,
+        below: &Below,
+        cwd: &Path,
+        access: Access,
+        whole: Option<Hit<'_>>,
+    ) -> Verdict {
+        let target = self.target(directory, cwd);
+        let text = target.to_string_lossy();
+        if access == Access::Read {
+            let mut verdict = self.reading(&text, &directory.text, cwd, Access::Read, By::Command, whole);
+            verdict = self.throughout(&text, cwd, Access::Read).into_iter().fold(verdict, Verdict::strictest);
+            if let Below::Named(names) = below {
+                for name in names {
+                    let file = format!("{}/{name}", text.trim_end_matches('/'));
+                    if !name.contains(['*', '?', '[']) {
+                        verdict =
+                            verdict.strictest(self.reading(&file, &file, cwd, access, By::Command, whole));
+                    } else if name.contains(|c: char| c.is_alphanumeric()) && could_be_secret(name) {
+                        let detail = format!("files named {} may be protected", quoted(name));
+                        verdict = verdict.strictest(self.settle(Act::SecretsFile, whole, &detail));
+                    }
+                }
+            }
+            let narrow =
+                matches!(below, Below::Named(names) if !names.iter().any(|name| could_be_secret(name)));
+            if narrow {
+                return verdict;
+            }
+            let Ok(located) = self.roots.locate(&text, cwd, self.links) else { return verdict };
+            for directory in &located.reached {
+                if self.roots.holds_private(directory) {
+                    let detail =
+                        format!("reads files below {}, where private or protected ones lie", quoted(&text));
+                    verdict = verdict.strictest(self.settle(Act::WideSearch, whole, &detail));
+                }
+                for file in environments_of(self, directory) {
+                    let text = file.to_string_lossy();
+                    verdict =
+                        verdict.strictest(self.reading(&text, &text, cwd, Access::Read, By::Command, whole));
+                }
+            }
+            return verdict;
+        }
+        let wider = if *below == Below::All { access } else { Access::Write };
+        let mut verdict = self.reading(&text, &directory.text, cwd, wider, By::Command, whole);
+        verdict = self.throughout(&text, cwd, Access::Write).into_iter().fold(verdict, Verdict::strictest);
+        // Below a directory that lies in the workspace there is no git directory, and no settings of an agent.
+        let deep = *below != Below::All
+            && self.roots.locate(&text, cwd, self.links).is_ok_and(|located| {
+                let within = |path: &std::path::PathBuf| {
+                    self.roots.workspace.iter().any(|root| path != root && path.starts_with(root))
+                };
+                located.reached.iter().all(within)
+            });
+        let named = matches!(below, Below::Named(names) if names.iter().all(|name| is_replaceable(name)));
+        let harmless = named || (deep && *below == Below::Some);
+        if !harmless {
+            let detail = format!("which files below {} it changes can't be known", quoted(&directory.text));
+            verdict = verdict.strictest(self.settle(Act::GlobPath, whole, &detail));
+        }
+        verdict
+    }
+}
+
+/// Whether a pattern for names means nothing that is protected, in whatever directory.
+fn is_replaceable(pattern: &str) -> bool {
+    let lower = pattern.to_lowercase();
+    if MADE.contains(&lower.as_str()) {
+        return true;
+    }
+    let ending = lower.rsplit_once('.').map(|(_, ending)| ending).unwrap_or_default();
+    let written_out =
+        !ending.is_empty() && ending.chars().all(|c| c.is_ascii_alphanumeric() || "_~-".contains(c));
+    written_out && !OF_GIT.contains(&ending) && !could_be_secret(&lower)
+}

@@ -1,0 +1,173 @@
+//! Text to syntax tree, by a parser that is kept from what it can't bear.
+//!
+//! The parser recurses without bound, takes time that doubles with every `case` in a `case`, and panics on a descriptor of
+//! more digits than fit. So depth is counted before it runs, on an estimate that is never too low.
+
+use brush_parser::{ParserOptions, Token, ast::Program, parse_tokens, uncached_tokenize_str};
+
+use super::MAX_COMMAND_BYTES;
+
+/// How deep commands may lie in one another.
+const MAX_DEPTH: usize = 64;
+
+/// How deep `case` may lie in `case`: each level doubles the parser's time.
+const MAX_CASES: usize = 6;
+
+/// The most signs of nesting that are taken without room on the stack being made for them.
+const FEW: usize = 64;
+
+/// The most signs of nesting inside words: the tokenizer goes down with each.
+const MAX_SUBSTITUTIONS: usize = 512;
+
+/// Room for the deepest tree that passes.
+const STACK_BYTES: usize = 32 << 20;
+
+/// Why there is no tree.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Unparsed {
+    /// It is longer or deeper than what is judged.
+    TooComplex(&'static str),
+    /// It isn't the shell's language, or not the part of it that is understood; in words a person understands.
+    Syntax(String),
+}
+
+/// Parses a script.
+pub(super) fn parse(text: &str) -> Result<Program, Unparsed> {
+    if text.len() > MAX_COMMAND_BYTES {
+        return Err(Unparsed::TooComplex("it is too long"));
+    }
+    if text.contains('\0') {
+        return Err(Unparsed::Syntax("a NUL character".to_owned()));
+    }
+    let signs = text.bytes().filter(|byte| matches!(byte, b'(' | b'{' | b'[' | b'`' | b'<')).count();
+    let words = ["if", "do", "case", "coproc", "!"];
+    let keywords: usize = words.iter().map(|word| text.matches(word).count()).sum();
+    if signs + keywords <= FEW {
+        return tree(text);
+    }
+    let inside = text.matches("$(").count() + text.matches("${").count() + text.matches("$[").count();
+    if inside + text.matches('`').count() > MAX_SUBSTITUTIONS {
+        return Err(Unparsed::TooComplex("too much is filled in"));
+    }
+    let too_complex = Unparsed::TooComplex("it is nested too deeply");
+    std::thread::scope(|scope| {
+        let worker = std::thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, || tree(text));
+        worker.ok().and_then(|worker| worker.join().ok()).unwrap_or(Err(too_complex))
+    })
+}
+
+fn tree(text: &str) -> Result<Program, Unparsed> {
+    let options = ParserOptions::default();
+    let syntax = |error: &dyn std::fmt::Display| Unparsed::Syntax(error.to_string().to_lowercase());
+    let tokens = uncached_tokenize_str(text, &options.tokenizer_options()).map_err(|error| syntax(&error))?;
+    check(&tokens)?;
+    parse_tokens(&tokens, &options).map_err(|error| syntax(&error))
+}
+
+/// Counts how deep the parser would go. What closes is only believed where it can't be a mere word.
+fn check(tokens: &[Token]) -> Result<(), Unparsed> {
+    let mut open: Vec<&str> = Vec::new();
+    let (mut cases, mut prefixes) = (0, 0);
+    let mut before: Option<&Token> = None;
+    for (at, token) in tokens.iter().enumerate() {
+        let text = token.to_str();
+        let starts = match before {
+            None => true,
+            Some(Token::Operator(..)) => true,
+            Some(Token::Word(word, _)) => {
+                matches!(word.as_str(), "fi" | "done" | "esac" | "}" | "then" | "else" | "do" | "]]" | ")")
+            }
+        };
+        match token {
+            Token::Operator(operator, _) => match operator.as_str() {
+                "(" => open.push("("),
+                ")" if open.last() == Some(&"(") => {
+                    open.pop();
+                }
+                _ => {}
+            },
+            Token::Word(word, _) => {
+                let closes = |opener: &str| starts && open.last() == Some(&opener);
+                match word.as_str() {
+                    "{" | "if" | "while" | "until" | "for" | "select" => open.push(text),
+                    "case" => {
+                        cases += 1;
+                        open.push(text);
+                    }
+                    "!" | "coproc" | "function" => prefixes += 1,
+                    "}" if closes("{") => drop(open.pop()),
+                    "fi" if closes("if") => drop(open.pop()),
+                    "done" if ["while", "until", "for", "select"].iter().any(|opener| closes(opener)) => {
+                        open.pop();
+                    }
+                    "esac" if closes("case") => {
+                        cases -= 1;
+                        open.pop();
+                    }
+                    digits
+                        if digits.len() > 4
+                            && digits.bytes().all(|byte| byte.is_ascii_digit())
+                            && tokens
+                                .get(at + 1)
+                                .is_some_and(|next| next.to_str().starts_with(['<', '>'])) =>
+                    {
+                        return Err(Unparsed::Syntax("a descriptor of many digits".to_owned()));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        if open.len() > MAX_DEPTH || cases > MAX_CASES || prefixes > MAX_DEPTH {
+            return Err(Unparsed::TooComplex("it is nested too deeply"));
+        }
+        before = Some(token);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn what_the_parser_cannot_bear_is_kept_from_it() {
+        let deep = |open: &str, times: usize, close: &str| {
+            format!("{}ls{}", open.repeat(times), close.repeat(times))
+        };
+        for (open, close) in [
+            ("( ", " )"),
+            ("{ ", "; }"),
+            ("if ", "; then :; fi"),
+            ("case a in a) ", ";; esac"),
+            ("while ", "; do :; done"),
+            ("coproc ", ""),
+            ("f() { ", "; }"),
+            ("[[ ! ", ""),
+            ("((", "))"),
+            ("<(", ")"),
+        ] {
+            let text = deep(open, 300, close);
+            assert!(parse(&text).is_err(), "{open}");
+            let text = format!("{} {}", open.repeat(300), "ls");
+            assert!(parse(&text).is_err(), "{open}");
+        }
+        for open in ["$(", "\"$(", "${a:-", "`", "$((", "$["] {
+            for times in [10, 300, 3000] {
+                // Whatever it says, it says so soon and without dying.
+                let _ = parse(&format!("echo {}", open.repeat(times)));
+                let _ = parse(&deep(open, times, ")"));
+            }
+        }
+        assert!(parse("99999999999>x").is_err());
+        assert!(parse("{ echo } ; ".repeat(200).as_str()).is_err());
+    }
+
+    #[test]
+    fn what_is_not_nested_is_parsed_however_long() {
+        let text = "if [ -f a ]; then (cd b && ls); fi; case x in a) ls;; esac\n".repeat(60);
+        parse(&text).unwrap();
+        parse("echo 'case case case case ((((((((( {{{{{{{{ if if if'").unwrap();
+    }
+}

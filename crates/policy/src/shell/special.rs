@@ -1,0 +1,580 @@
+//! Commands that a table of options can't describe: programs and scripts of the workspace, and those with a language of
+//! their own.
+
+use super::{
+    danger::likely_use,
+    grammar::{Effect, REACHING, Use, read},
+    program_text::{is_plain_awk, is_plain_sed},
+    script::{Below, Command, Word},
+    trace::found,
+    walk::program,
+};
+use crate::{path::Access, preset::Act, url::is_this_machine};
+
+/// An interpreter: the options before the script that change nothing about what is run.
+struct Interpreter {
+    names: &'static [&'static str],
+    options: &'static [&'static str],
+}
+
+const INTERPRETERS: &[Interpreter] = &[
+    Interpreter {
+        names: &[
+            "python",
+            "python3",
+            "python3.8",
+            "python3.9",
+            "python3.10",
+            "python3.11",
+            "python3.12",
+            "python3.13",
+            "pypy3",
+        ],
+        options: &["-u", "-B", "-O", "-OO", "-E", "-s", "-S", "-I", "-v", "-q", "-b", "-d"],
+    },
+    Interpreter {
+        names: &["node", "nodejs"],
+        options: &[
+            "--test",
+            "--check",
+            "-c",
+            "--watch",
+            "--enable-source-maps",
+            "--no-warnings",
+            "--trace-warnings",
+            "--test-only",
+        ],
+    },
+    Interpreter { names: &["ruby", "perl"], options: &["-w", "-c"] },
+    Interpreter {
+        names: &["php", "lua", "Rscript", "tsx", "ts-node", "julia", "elixir", "dart"],
+        options: &[],
+    },
+    Interpreter {
+        names: &["sh", "bash", "zsh", "dash", "ksh", "ash"],
+        options: &["-e", "-u", "-x", "-v", "-l", "-eu", "-ex", "-eux", "-xe"],
+    },
+    Interpreter { names: &["source", "."], options: &[] },
+];
+
+/// Runners of a project's own tools.
+const RUNNERS: &[&[&str]] = &[
+    &["npx"],
+    &["npx", "--no-install"],
+    &["npx", "--no"],
+    &["pnpm", "exec"],
+    &["yarn", "exec"],
+    &["bunx"],
+    &["uv", "run"],
+    &["poetry", "run"],
+    &["pipenv", "run"],
+    &["pdm", "run"],
+    &["hatch", "run"],
+    &["bundle", "exec"],
+    &["python", "-m"],
+    &["python3", "-m"],
+];
+
+/// `set`, `export -p`: every variable, and some hold secrets.
+fn printed_variables(name: &str, rest: &[Word]) -> Option<Effect> {
+    let prints = match name {
+        "set" => rest.is_empty(),
+        "export" | "declare" | "typeset" | "readonly" => {
+            rest.iter().all(|word| ["-p", "-x"].contains(&word.text.as_str()))
+        }
+        _ => false,
+    };
+    prints.then(|| Effect::Guessed(Act::UnknownOption, format!("`{name}` prints every variable")))
+}
+
+/// `git branch`, `git tag` that only list.
+fn listed_branches(words: &[Word]) -> Option<Effect> {
+    const LISTING: &[&str] = &[
+        "-a",
+        "-r",
+        "-v",
+        "-vv",
+        "-l",
+        "-n",
+        "--all",
+        "--remotes",
+        "--list",
+        "--show-current",
+        "--merged",
+        "--no-merged",
+        "--no-color",
+        "--column",
+    ];
+    let [git, sub, rest @ ..] = words else { return None };
+    let lists = git.text == "git"
+        && ["branch", "tag"].contains(&sub.text.as_str())
+        && rest.iter().all(|word| {
+            let value = ["--format=", "--sort="].iter().any(|option| word.text.starts_with(option));
+            word.known && (value || LISTING.contains(&word.text.as_str()))
+        });
+    lists.then(|| known(Act::Inspect, Vec::new()))
+}
+
+/// What is known of a command by its own rules; `None` where the table has to say.
+pub(super) fn special(words: &[Word]) -> Option<Effect> {
+    let name = program(words);
+    if name.contains('/') && words[0].known {
+        return Some(own_program(words, 1));
+    }
+    let rest = words.get(1..)?;
+    if let [word] = rest
+        && ["--version", "--help"].contains(&word.text.as_str())
+        && word.known
+        && name != "missiond"
+    {
+        return Some(known(Act::Inspect, Vec::new()));
+    }
+    if let Some(effect) = printed_variables(name, rest).or_else(|| listed_branches(words)) {
+        return Some(effect);
+    }
+    match name {
+        "kill" => own_jobs(rest),
+        "find" if rest.iter().any(|word| word.text == "-delete") => deleted(words),
+        "awk" | "gawk" | "mawk" => awk(rest),
+        "sed" => sed(rest),
+        "ln" => link(rest),
+        "tar" => tar(rest),
+        "curl" | "wget" => fetch(name, rest),
+        "zip" => zip(rest),
+        "split" => split(rest),
+        "dd" => copy_blocks(rest),
+        "git" if rest.first().is_some_and(|word| word.text == "pull") => pull(rest),
+        "git" if rest.first().is_some_and(|word| word.text == "reset") => unstage(rest),
+        _ => interpreted(name, words).or_else(|| run_by(words)),
+    }
+}
+
+fn known(act: Act, paths: Vec<(Access, Word)>) -> Effect {
+    Effect::Known(Use { act, paths, whole: Vec::new(), moved: None, directory: None })
+}
+
+/// A program that is named by its path, or the script at this place: it and the files among its words.
+fn own_program(words: &[Word], operands: usize) -> Effect {
+    let script = &words[operands - 1];
+    let name = script.text.rsplit('/').next().unwrap_or_default().to_lowercase();
+    if let Some(reaching) = REACHING.iter().find(|part| name.contains(**part)) {
+        return Effect::Guessed(Act::Publish, format!("`{}` may {reaching}", script.text));
+    }
+    let command = Command { words: words[operands - 1..].to_vec(), ..Command::default() };
+    let Use { paths, .. } = likely_use(&command, Act::RunInside);
+    let mut paths: Vec<(Access, Word)> = paths;
+    paths.retain(|(_, word)| {
+        (!word.known && !word.number)
+            || word.text.contains(['/', '~'])
+            || word.text.starts_with('.')
+            || word.text.contains('.')
+    });
+    paths.push((Access::Read, script.clone()));
+    known(Act::RunInside, paths)
+}
+
+/// An interpreter that is given a file.
+fn interpreted(name: &str, words: &[Word]) -> Option<Effect> {
+    let interpreter = INTERPRETERS.iter().find(|interpreter| interpreter.names.contains(&name))?;
+    let at = words
+        .iter()
+        .skip(1)
+        .position(|word| !(word.known && interpreter.options.contains(&word.text.as_str())))?
+        + 1;
+    let script = &words[at];
+    let file = script.known
+        && !script.substituted
+        && !script.glob
+        && !script.text.starts_with('-')
+        && !script.text.is_empty();
+    (file && script.below.is_none()).then(|| own_program(words, at + 1))
+}
+
+/// A tool of the project that is run by another program.
+fn run_by(words: &[Word]) -> Option<Effect> {
+    let is = |runner: &&&[&str]| {
+        runner.len() < words.len()
+            && runner.iter().zip(words).all(|(part, word)| word.known && word.text == *part)
+    };
+    let runner = RUNNERS.iter().filter(is).max_by_key(|runner| runner.len())?;
+    let inner = &words[runner.len()..];
+    if runner.last() == Some(&"-m")
+        && !["pytest", "mypy", "ruff", "black", "flake8", "isort", "pylint", "tox"].contains(&program(inner))
+    {
+        return None;
+    }
+    match read(inner) {
+        Effect::Known(used)
+            if [Act::Build, Act::RunInside].contains(&used.act) && !inner[0].text.contains('/') =>
+        {
+            Some(Effect::Known(used))
+        }
+        _ => None,
+    }
+}
+
+/// `kill $!`, `kill %1`
+fn own_jobs(words: &[Word]) -> Option<Effect> {
+    let signal = |word: &&Word| {
+        word.text
+            .strip_prefix('-')
+            .is_some_and(|name| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric()))
+    };
+    let targets: Vec<&Word> =
+        words.iter().skip(usize::from(words.first().as_ref().is_some_and(signal))).collect();
+    let own = |word: &&Word| word.text == "$!" || (word.known && word.text.starts_with('%'));
+    (!targets.is_empty() && targets.iter().all(own)).then(|| known(Act::SignalOwn, Vec::new()))
+}
+
+/// `find … -delete`
+fn deleted(words: &[Word]) -> Option<Effect> {
+    let others: Vec<Word> = words.iter().filter(|word| word.text != "-delete").cloned().collect();
+    // Options that aren't known may do more; and one that follows links finds what lies elsewhere.
+    let Effect::Known(_) = read(&others) else { return None };
+    Some(known(Act::DeleteInside, found(words).into_iter().map(|word| (Access::Delete, word)).collect()))
+}
+
+fn awk(words: &[Word]) -> Option<Effect> {
+    let mut at = 0;
+    while let Some(word) = words.get(at).filter(|word| word.text.starts_with('-')) {
+        at += match word.text.as_str() {
+            "-F" | "-v" => 2,
+            text if text.starts_with("-F") || text.starts_with("-v") => 1,
+            _ => return None,
+        };
+    }
+    let (text, files) = words.get(at..)?.split_first()?;
+    if !text.known || !is_plain_awk(&text.text) || files.iter().any(|word| word.splits) {
+        return None;
+    }
+    // `name=value` among the files sets a variable, and does no harm as the name of a file.
+    Some(known(
+        Act::Inspect,
+        files.iter().map(|word| (Access::Read, word.clone())).filter(|(_, word)| word.text != "-").collect(),
+    ))
+}
+
+fn sed(words: &[Word]) -> Option<Effect> {
+    let mut scripts: Vec<&Word> = Vec::new();
+    let mut files = Vec::new();
+    let mut in_place = false;
+    let mut words = words.iter().peekable();
+    let mut given = false;
+    while let Some(word) = words.next() {
+        if word.splits || (!word.known && word.text.is_empty()) {
+            return None;
+        }
+        match word.text.as_str() {
+            "-n" | "-E" | "-r" | "-s" | "-u" | "-z" | "-nE" | "-nr" | "-En" | "-rn" | "--quiet"
+            | "--silent" | "--regexp-extended" | "--posix" => {}
+            "-i" | "--in-place" | "-Ei" | "-ri" | "-ni" => in_place = true,
+            // `-i.bak`: a copy beside the file. `-i` takes what follows it, so that `-iE` isn't `-i -E`.
+            text if text.strip_prefix("-i").or_else(|| text.strip_prefix("--in-place=")).is_some_and(
+                |suffix| {
+                    suffix.starts_with('.')
+                        && suffix[1..].chars().all(|c| c.is_ascii_alphanumeric())
+                        && suffix.len() < 12
+                },
+            ) =>
+            {
+                in_place = true;
+            }
+            "-e" | "--expression" => {
+                scripts.push(words.next()?);
+                given = true;
+            }
+            "-ie" => return None,
+            text if text.starts_with('-') && text != "-" => return None,
+            _ => files.push(word.clone()),
+        }
+    }
+    if !given {
+        if files.is_empty() {
+            return None;
+        }
+        let script = files.remove(0);
+        if !script.known || script.glob || !is_plain_sed(&script.text) {
+            return None;
+        }
+    }
+    if scripts.iter().any(|script| !script.known || script.glob || !is_plain_sed(&script.text)) {
+        return None;
+    }
+    // On some systems the word after `-i` is a suffix, and may be empty.
+    files.retain(|word| !word.text.is_empty() && word.text != "-");
+    let (act, access) =
+        if in_place { (Act::WriteInside, Access::Write) } else { (Act::Inspect, Access::Read) };
+    let reads = files.iter().map(|word| (Access::Read, word.clone()));
+    let paths = files.iter().map(|word| (access, word.clone())).chain(reads).collect();
+    Some(known(act, paths))
+}
+
+/// `ln -s`: what the link leads to is reached by it from then on, so that it must be the agent's own.
+fn link(words: &[Word]) -> Option<Effect> {
+    let mut operands = Vec::new();
+    let mut symbolic = false;
+    for word in words {
+        match word.text.as_str() {
+            "-s" | "-sf" | "-fs" | "-sfn" | "-snf" | "-sv" | "--symbolic" => symbolic = true,
+            "-f" | "-n" | "-v" | "--force" | "--no-dereference" => {}
+            text if text.starts_with('-') => return None,
+            _ if word.known && !word.glob && word.below.is_none() && !word.substituted => {
+                operands.push(word.clone())
+            }
+            _ => return None,
+        }
+    }
+    let [target, link] = operands.as_slice() else { return None };
+    // Where a relative target leads depends on where the link is; one that goes upwards may lead anywhere.
+    let inside =
+        !target.tilde && !target.text.starts_with('/') && !target.text.split('/').any(|part| part == "..");
+    if !inside {
+        return None;
+    }
+    // A second name for a file is as good as the file.
+    let access = if symbolic { Access::Read } else { Access::Write };
+    Some(known(Act::WriteInside, vec![(access, target.clone()), (Access::Write, link.clone())]))
+}
+
+/// Archives that are made or listed. What is unpacked may be anything, and lie anywhere below.
+fn tar(words: &[Word]) -> Option<Effect> {
+    let (mode, rest) = words.split_first()?;
+    let letters = mode.text.strip_prefix('-').unwrap_or(&mode.text);
+    if !mode.known
+        || letters.is_empty()
+        || !letters.chars().all(|c| "cxtzjJavf".contains(c))
+        || !letters.ends_with('f')
+    {
+        return None;
+    }
+    let makes = letters.contains('c');
+    let unpacks = letters.contains('x');
+    if letters.chars().filter(|c| "cxt".contains(*c)).count() != 1 {
+        return None;
+    }
+    let (archive, mut files) = rest.split_first()?;
+    let mut paths = Vec::new();
+    let mut left_out = Vec::new();
+    if unpacks {
+        // What is in it may have any name, so that it must go into a directory that nothing else is in.
+        let ([option, directory], []) = files.split_at_checked(2)? else { return None };
+        let fits = option.text == "-C" && directory.known && !archive.text.contains(':') && archive.known;
+        let paths = vec![(Access::Read, archive.clone()), (Access::Delete, directory.clone())];
+        return fits.then(|| known(Act::WriteInside, paths));
+    }
+    while let Some((word, after)) = files.split_first() {
+        files = after;
+        match word.text.as_str() {
+            text if text.starts_with("--exclude=") => {}
+            text if text.starts_with('-') => return None,
+            _ if word.splits => return None,
+            _ => left_out.push((Access::Read, below(word))),
+        }
+    }
+    if archive.text.contains(':') || !archive.known {
+        return None;
+    }
+    paths.push((if makes { Access::Write } else { Access::Read }, archive.clone()));
+    if makes {
+        paths.extend(left_out.iter().cloned());
+    }
+    paths.retain(|(_, word)| word.text != "-");
+    let whole = if makes { left_out } else { Vec::new() };
+    let act = if makes { Act::WriteInside } else { Act::Inspect };
+    Some(Effect::Known(Use { act, paths, whole, moved: None, directory: None }))
+}
+
+/// `git reset` that only takes files out of the index.
+fn unstage(words: &[Word]) -> Option<Effect> {
+    let mut files = Vec::new();
+    let mut only_files = false;
+    for word in &words[1..] {
+        match word.text.as_str() {
+            "--" => only_files = true,
+            "-q" | "--quiet" | "--mixed" if !only_files => {}
+            "HEAD" if !only_files => {}
+            text if !only_files && text.starts_with('-') => return None,
+            // A word may be a revision, unless it can't be one.
+            text if !only_files
+                && !(text.contains('.') && !text.contains("..") && !text.contains(['~', '^', '@'])) =>
+            {
+                return None;
+            }
+            _ => files.push((Access::Read, word.clone())),
+        }
+    }
+    Some(known(Act::LocalGit, files))
+}
+
+/// `git pull` from a remote of its own, without rewriting anything.
+fn pull(words: &[Word]) -> Option<Effect> {
+    let rest: Vec<Word> = words[1..]
+        .iter()
+        .filter(|word| !["--ff-only", "--ff", "--no-rebase", "--no-edit"].contains(&word.text.as_str()))
+        .cloned()
+        .collect();
+    let fetch: Vec<Word> = [Word::literal("git"), Word::literal("fetch")].into_iter().chain(rest).collect();
+    match read(&fetch) {
+        Effect::Known(used) => Some(Effect::Known(used)),
+        Effect::Guessed(..) => None,
+    }
+}
+
+/// Options of curl that take no value and neither read, write nor send anything that isn't named.
+const CURL_FLAGS: &str = "sSfivkIgN";
+
+/// Those that take a value which is only text.
+const CURL_TEXTS: &[&str] = &[
+    "-X",
+    "--request",
+    "-H",
+    "--header",
+    "-w",
+    "--write-out",
+    "-m",
+    "--max-time",
+    "--connect-timeout",
+    "--retry",
+    "--retry-delay",
+    "-A",
+    "--user-agent",
+];
+
+/// Those whose value is sent, or is a file after `@`.
+const CURL_DATA: &[&str] = &["-d", "--data", "--data-raw", "--data-binary", "--json", "--data-urlencode"];
+
+/// Fetching from this machine.
+fn fetch(name: &str, words: &[Word]) -> Option<Effect> {
+    let mut paths = Vec::new();
+    let mut urls = Vec::new();
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        if word.splits || word.glob && word.text.starts_with('-') {
+            return None;
+        }
+        let text = word.text.as_str();
+        if !text.starts_with('-') {
+            urls.push(word);
+            continue;
+        }
+        if !word.known {
+            return None;
+        }
+        if name == "wget" {
+            match text {
+                "-q" | "-S" | "-nv" | "--spider" | "--quiet" | "-qO-" => {}
+                "-O" | "-qO" | "-O-" => {
+                    if text != "-O-" {
+                        paths.push((Access::Write, words.next()?.clone()));
+                    }
+                }
+                _ => return None,
+            }
+            continue;
+        }
+        if CURL_TEXTS.contains(&text) {
+            let value = words.next()?;
+            if value.splits || (value.text.starts_with('@') && value.known) {
+                return None;
+            }
+        } else if CURL_DATA.contains(&text) {
+            let value = words.next()?;
+            if value.splits || !value.known && !value.text.starts_with(|c: char| c != '@') {
+                return None;
+            }
+            if let Some(file) =
+                value.text.split_once('@').map(|(_, file)| file).filter(|_| text != "--data-raw")
+            {
+                paths.push((Access::Read, Word::literal(file)));
+            }
+        } else if ["-o", "--output"].contains(&text) {
+            paths.push((Access::Write, words.next()?.clone()));
+        } else if let Some(letters) = text.strip_prefix('-').filter(|letters| !letters.starts_with('-')) {
+            if !letters.chars().all(|c| CURL_FLAGS.contains(c)) {
+                return None;
+            }
+        } else if ![
+            "--silent",
+            "--show-error",
+            "--fail",
+            "--include",
+            "--verbose",
+            "--head",
+            "--compressed",
+            "--no-progress-meter",
+        ]
+        .contains(&text)
+        {
+            return None;
+        }
+    }
+    let local = |word: &&Word| {
+        let address = word
+            .text
+            .split_once("://")
+            .map_or_else(|| format!("http://{}", word.text), |_| word.text.clone());
+        // What is filled in after the host can't change it.
+        let whole = word.known || word.text.split_once("://").is_some_and(|(_, rest)| rest.contains('/'));
+        whole && !word.text.contains(['{', '[']) | word.text.contains("[::1]") && is_this_machine(&address)
+    };
+    if urls.is_empty() || !urls.iter().all(local) {
+        return None;
+    }
+    paths.retain(|(_, word)| word.text != "-");
+    Some(known(Act::LocalNetwork, paths))
+}
+
+/// A file, or everything in a directory.
+fn below(word: &Word) -> Word {
+    Word { below: (!word.glob).then_some(Below::All), ..word.clone() }
+}
+
+fn zip(words: &[Word]) -> Option<Effect> {
+    let mut operands = Vec::new();
+    for word in words {
+        match word.text.as_str() {
+            "-r" | "-q" | "-9" | "-j" | "-rq" | "-qr" | "-v" => {}
+            text if text.starts_with('-') => return None,
+            _ if word.splits => return None,
+            _ => operands.push(word.clone()),
+        }
+    }
+    let (archive, files) = operands.split_first()?;
+    let reads: Vec<(Access, Word)> = files.iter().map(|word| (Access::Read, below(word))).collect();
+    let paths = std::iter::once((Access::Write, archive.clone())).chain(reads.clone()).collect();
+    Some(Effect::Known(Use { act: Act::WriteInside, paths, whole: reads, moved: None, directory: None }))
+}
+
+fn split(words: &[Word]) -> Option<Effect> {
+    let mut operands = Vec::new();
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        match word.text.as_str() {
+            "-l" | "-b" | "-n" | "-a" | "-C" => drop(words.next()?),
+            "-d" => {}
+            text if text.starts_with('-') && text != "-" || word.splits => return None,
+            _ => operands.push(word.clone()),
+        }
+    }
+    let (file, prefix) = operands.split_first()?;
+    let made = prefix.first().cloned().unwrap_or_else(|| Word::literal("x"));
+    let paths = [(Access::Read, file.clone()), (Access::Write, made)]
+        .into_iter()
+        .filter(|(_, word)| word.text != "-")
+        .collect();
+    (prefix.len() < 2).then(|| known(Act::WriteInside, paths))
+}
+
+fn copy_blocks(words: &[Word]) -> Option<Effect> {
+    let mut paths = Vec::new();
+    for word in words {
+        let (key, value) = word.text.split_once('=').filter(|_| word.known && !word.glob)?;
+        match key {
+            "if" => paths.push((Access::Read, Word::literal(value))),
+            "of" => paths.push((Access::Write, Word::literal(value))),
+            "bs" | "count" | "status" | "seek" | "skip" | "conv" | "ibs" | "obs" | "iflag" | "oflag" => {}
+            _ => return None,
+        }
+    }
+    Some(known(Act::WriteInside, paths))
+}

@@ -1,0 +1,73 @@
+//! What a calculation reads and runs.
+
+use super::{
+    Tracer, Unknown, Value, environment, is_digits,
+    pieces::{Piece, pieces},
+};
+use crate::preset::Act;
+
+impl Tracer {
+    /// `((…))`, `$((…))`: the shell takes what a variable in it holds for a calculation once more, which may run commands.
+    pub(super) fn calculate(&mut self, text: &str) {
+        match pieces(text, true) {
+            Ok(pieces) => {
+                for piece in pieces {
+                    if !matches!(piece, Piece::Text { .. }) {
+                        let word = self.fill(vec![piece]);
+                        if word.iter().any(|word| !word.known && !word.number) {
+                            self.calculates("the output of a command");
+                        }
+                    }
+                }
+            }
+            Err(problem) => {
+                self.doubts.push(format!("the calculation {}: {problem}", crate::text::quoted(text)))
+            }
+        }
+        for name in names(text).map(str::to_owned).collect::<Vec<_>>() {
+            match self.variables.get(&name) {
+                Some(Value::Words(words))
+                    if words.iter().all(|word| word.number || is_digits(&word.text)) => {}
+                Some(Value::Unknown(Unknown { number: true, .. })) => {}
+                Some(Value::Words(words))
+                    if words.iter().all(|word| word.known && !word.text.contains(['$', '`', '['])) => {}
+                Some(Value::Words(words)) if words.iter().any(|word| word.text.contains(['$', '`'])) => {
+                    self.doubts.push(format!("what `{name}` holds would be calculated"));
+                }
+                None if environment::is_number(&name) => {}
+                // A variable that isn't set counts as 0; one of the environment is what it is.
+                None if is_set(text, &name) => {}
+                None => self.doubts.push(format!("`{name}` isn't set in the command")),
+                _ => self.calculates(&format!("`{name}`")),
+            }
+            if is_set(text, &name) {
+                self.assign(&name, Value::Unknown(Unknown { number: true, ..Unknown::default() }));
+            }
+        }
+    }
+
+    pub(super) fn calculates(&mut self, what: &str) {
+        self.acts
+            .push((Act::RunInside, format!("what {what} holds is calculated with, which may run a command")));
+    }
+}
+
+/// The names of variables in a calculation.
+pub(super) fn names(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+        .filter(|name| name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_'))
+}
+
+/// Whether the calculation sets the variable.
+fn is_set(text: &str, name: &str) -> bool {
+    text.match_indices(name).any(|(at, _)| {
+        let before = text[..at].trim_end();
+        let after = text[at + name.len()..].trim_start();
+        let assigns = after.starts_with('=') && !after.starts_with("==");
+        let changes = ["+=", "-=", "*=", "/=", "%=", "<<=", ">>=", "&=", "|=", "^=", "++", "--"];
+        assigns
+            || changes.iter().any(|sign| after.starts_with(sign))
+            || before.ends_with("++")
+            || before.ends_with("--")
+    })
+}

@@ -1,0 +1,555 @@
+//! A script, gone through as a shell would go through it: every command it might run, with its words as far as they are
+//! literal.
+//!
+//! Nothing is run, so both ways of every `if` are gone, a loop over known words once for each of them, and any other loop
+//! once with whatever its variables might be. A function is gone through where it is called.
+
+mod arithmetic;
+mod environment;
+mod expand;
+mod pieces;
+mod scan;
+mod simple;
+mod unwrap;
+
+use std::{
+    collections::{HashMap, HashSet},
+    rc::Rc,
+};
+
+use brush_parser::ast;
+
+pub(super) use self::unwrap::found;
+
+use self::scan::Scan;
+use super::{
+    MAX_COMMAND_BYTES,
+    lex::lex,
+    parse::{Unparsed, parse},
+    script::{Command, Join, Script, Word},
+};
+
+/// The most commands that one script comes down to.
+const MAX_COMMANDS: usize = 1000;
+
+/// The most words all of them may have together: each may name a file that must be looked up.
+const MAX_WORDS: usize = 20_000;
+
+/// How deep scripts and functions may lie in one another.
+const MAX_DEPTH: usize = 12;
+
+/// The most words that a loop is gone through for.
+const MAX_TURNS: usize = 64;
+
+/// Goes through a script. Never fails: what isn't understood is told in [`Script::problem`].
+pub(crate) fn trace(text: &str) -> Script {
+    if let Some(words) = plain_words(text) {
+        let command = Command { words, ..Command::default() };
+        return Script { commands: vec![command], scopes: vec![0], ..Script::default() };
+    }
+    let mut tracer = Tracer::default();
+    match tracer.script(text, Join::Then) {
+        Ok(()) if tracer.too_complex => {
+            let mut script = too_complex("it comes down to too many commands");
+            script.commands = tracer.commands;
+            script
+        }
+        Ok(()) => {
+            tracer.uncalled();
+            Script {
+                commands: tracer.commands,
+                scopes: tracer.scopes,
+                problem: tracer.problem,
+                ..Script::default()
+            }
+        }
+        Err(Unparsed::TooComplex(why)) => too_complex(why),
+        Err(Unparsed::Syntax(problem)) => {
+            let mut skimmed = lex(text);
+            skimmed.problem =
+                Some(skimmed.problem.unwrap_or_else(|| format!("it can't be parsed: {problem}")));
+            for (at, command) in skimmed.commands.iter_mut().enumerate() {
+                command.group = at;
+                command.opaque = true;
+            }
+            skimmed.scopes = vec![0];
+            skimmed
+        }
+    }
+}
+
+fn too_complex(why: &str) -> Script {
+    Script { too_complex: true, problem: Some(why.to_owned()), scopes: vec![0], ..Script::default() }
+}
+
+/// The words of a text that is one command of plain words, which most are: nothing in it needs a parser.
+fn plain_words(text: &str) -> Option<Vec<Word>> {
+    let plain = text.len() <= MAX_COMMAND_BYTES
+        && text.bytes().all(|byte| {
+            byte.is_ascii_alphanumeric()
+                || matches!(byte, b'_' | b'-' | b'.' | b'/' | b':' | b',' | b'+' | b'@' | b'%' | b' ' | b'=')
+        });
+    if !plain {
+        return None;
+    }
+    let words: Vec<&str> = text.split(' ').filter(|word| !word.is_empty()).collect();
+    let first = words.first()?;
+    let special =
+        first.contains(['=', '%', '+']) || super::walk::is_keyword(first) || unwrap::is_special(first);
+    // A word like `a=b` is no file of that name.
+    (!special).then(|| words.iter().map(|word| Word::literal(word)).collect())
+}
+
+/// What a variable holds.
+#[derive(Debug, Clone)]
+enum Value {
+    /// These words; one, unless it is an array.
+    Words(Vec<Word>),
+    /// Something that isn't known.
+    Unknown(Unknown),
+}
+
+/// What is known of what isn't.
+#[derive(Debug, Clone, Copy, Default)]
+struct Unknown {
+    /// Whether it came from outside the script, so that a person must look at it.
+    foreign: bool,
+    /// Whether it is a number.
+    number: bool,
+    /// Whether another command found it.
+    found: bool,
+}
+
+#[derive(Debug, Default)]
+struct Tracer {
+    commands: Vec<Command>,
+    scopes: Vec<usize>,
+    problem: Option<String>,
+    too_complex: bool,
+    words: usize,
+    depth: usize,
+    scope: usize,
+    /// The group that commands belong to, where they share one.
+    group: Option<usize>,
+    groups: usize,
+    lost: bool,
+    /// Whether the next command loses the directory.
+    loses: bool,
+    variables: HashMap<String, Value>,
+    exported: HashSet<String>,
+    /// The names of variables in the order in which they were set.
+    set: Vec<String>,
+    functions: HashMap<String, Rc<ast::FunctionBody>>,
+    /// Functions that were called, and those that may not be defined when they are.
+    called: HashSet<String>,
+    doubtful: HashSet<String>,
+    /// How many conditions what is gone through depends on.
+    conditions: usize,
+    arguments: Option<Vec<Word>>,
+    /// The commands of which this one runs.
+    inside: Option<usize>,
+    /// What is fed to whatever reads its input.
+    fed: Vec<String>,
+    /// The command before this one in a pipeline, where that is a single one.
+    piped: Option<usize>,
+    /// Whether the input comes from a pipe or a file that isn't known.
+    unknown_input: bool,
+    /// What isn't literal in the command that is being read.
+    doubts: Vec<String>,
+    acts: Vec<(crate::preset::Act, String)>,
+    /// Whether anything runs beside what follows.
+    background: Option<usize>,
+}
+
+impl Tracer {
+    /// Goes through a script in this shell.
+    fn script(&mut self, text: &str, join: Join) -> Result<(), Unparsed> {
+        if self.scopes.is_empty() {
+            self.scopes.push(0);
+        }
+        if self.depth == MAX_DEPTH {
+            self.too_complex = true;
+            return Ok(());
+        }
+        let program = parse(text)?;
+        self.depth += 1;
+        for (at, list) in program.complete_commands.iter().enumerate() {
+            self.list(list, if at == 0 { join } else { Join::Then });
+        }
+        self.depth -= 1;
+        Ok(())
+    }
+
+    /// Goes through a script in a shell of its own.
+    fn nested(&mut self, text: &str) -> Result<(), Unparsed> {
+        let mut result = Ok(());
+        self.subshell(|tracer| result = tracer.script(text, Join::Then));
+        result
+    }
+
+    /// Functions that nothing called: what they do is found as well.
+    fn uncalled(&mut self) {
+        let mut names: Vec<_> =
+            self.functions.keys().filter(|name| !self.called.contains(*name)).cloned().collect();
+        names.sort();
+        for name in names {
+            let Some(body) = self.functions.get(&name).cloned() else { continue };
+            self.depth += 1;
+            self.arguments = None;
+            self.conditional(|tracer| tracer.body(&body));
+            self.depth -= 1;
+        }
+    }
+
+    fn list(&mut self, list: &ast::CompoundList, mut join: Join) {
+        for ast::CompoundListItem(and_or, separator) in &list.0 {
+            if self.too_complex {
+                return;
+            }
+            match separator {
+                ast::SeparatorOperator::Sequence => self.and_or(and_or, join),
+                ast::SeparatorOperator::Async => {
+                    // It runs beside all that follows.
+                    let group = self.new_group();
+                    let group = *self.background.get_or_insert(group);
+                    self.group.get_or_insert(group);
+                    self.subshell(|tracer| tracer.and_or(and_or, join));
+                }
+            }
+            join = Join::Then;
+        }
+    }
+
+    fn and_or(&mut self, list: &ast::AndOrList, join: Join) {
+        self.pipeline(&list.first, join);
+        if list.additional.is_empty() {
+            return;
+        }
+        let from = self.set.len();
+        self.conditions += 1;
+        for next in &list.additional {
+            match next {
+                ast::AndOr::And(pipeline) => self.pipeline(pipeline, Join::And),
+                ast::AndOr::Or(pipeline) => {
+                    self.unsettle(from);
+                    self.pipeline(pipeline, Join::Then);
+                }
+            }
+        }
+        self.conditions -= 1;
+        // `X=1 && Y=2`: setting a variable doesn't fail.
+        if !is_assignment(&list.first)
+            || !list
+                .additional
+                .iter()
+                .all(|next| matches!(next, ast::AndOr::And(next) if is_assignment(next)))
+        {
+            self.unsettle(from);
+        }
+    }
+
+    fn pipeline(&mut self, pipeline: &ast::Pipeline, join: Join) {
+        let [command] = pipeline.seq.as_slice() else {
+            let Some(last) = pipeline.seq.len().checked_sub(1) else {
+                // A `!` by itself.
+                return self.note(vec!["an operator stands where a command should".to_owned()], join);
+            };
+            let group = self.new_group();
+            let (group, piped, unknown, fed) = (
+                self.group.replace(self.group.unwrap_or(group)),
+                self.piped,
+                self.unknown_input,
+                self.fed.clone(),
+            );
+            for (at, command) in pipeline.seq.iter().enumerate() {
+                let join = if at == 0 { join } else { Join::Pipe };
+                let from = self.commands.len();
+                if at < last {
+                    self.subshell(|tracer| tracer.command(command, join));
+                } else {
+                    // In some shells the last one isn't in a shell of its own.
+                    self.conditional(|tracer| tracer.command(command, join));
+                }
+                let simple = matches!(command, ast::Command::Simple(_));
+                // What a wrapper runs is what writes.
+                let made = (simple && self.commands.len() > from).then(|| self.commands.len() - 1);
+                // What only picks or sorts lines hands names on as they are.
+                if !made.is_some_and(|at| simple::is_filter(&self.commands[at])) {
+                    self.piped = made;
+                }
+                self.unknown_input = true;
+                self.fed.clear();
+            }
+            (self.group, self.piped, self.unknown_input, self.fed) = (group, piped, unknown, fed);
+            return;
+        };
+        self.command(command, join);
+    }
+
+    fn command(&mut self, command: &ast::Command, join: Join) {
+        match command {
+            ast::Command::Simple(simple) => self.simple(simple, join),
+            ast::Command::Compound(compound, redirects) => {
+                let (fed, unknown) = (self.fed.clone(), self.unknown_input);
+                let piped = self.piped;
+                if let Some(redirects) = redirects {
+                    self.connected(redirects, join);
+                }
+                self.compound(compound, join);
+                (self.fed, self.unknown_input, self.piped) = (fed, unknown, piped);
+            }
+            ast::Command::Function(function) => self.define(function),
+            ast::Command::ExtendedTest(test, redirects) => {
+                if let Some(redirects) = redirects {
+                    self.connected(redirects, join);
+                }
+                self.test(&test.expr, join);
+            }
+        }
+    }
+
+    /// The files that a compound command is connected to, and what it is fed.
+    fn connected(&mut self, redirects: &ast::RedirectList, join: Join) {
+        let mut command = Command { join, ..Command::default() };
+        for redirect in &redirects.0 {
+            self.redirect(redirect, &mut command);
+        }
+        if !command.fed.is_empty() {
+            self.fed = command.fed.clone();
+            self.piped = None;
+        }
+        if command.redirects.iter().any(|(writes, _)| !writes) {
+            self.unknown_input = true;
+            self.piped = None;
+        }
+        self.push(command);
+    }
+
+    fn compound(&mut self, command: &ast::CompoundCommand, join: Join) {
+        match command {
+            ast::CompoundCommand::Arithmetic(calculation) => {
+                self.calculate(&calculation.expr.value);
+                self.push(Command { join, words: vec![Word::literal("let")], ..Command::default() });
+            }
+            ast::CompoundCommand::ArithmeticForClause(clause) => {
+                let parts = [&clause.initializer, &clause.condition, &clause.updater];
+                let texts: Vec<&str> = parts.into_iter().flatten().map(|part| part.value.as_str()).collect();
+                self.looped(&[&clause.body.list], |tracer| {
+                    texts.iter().for_each(|text| tracer.calculate(text));
+                    tracer.list(&clause.body.list, join);
+                });
+            }
+            ast::CompoundCommand::BraceGroup(group) => self.list(&group.list, join),
+            ast::CompoundCommand::Subshell(subshell) => {
+                self.subshell(|tracer| tracer.list(&subshell.list, join))
+            }
+            ast::CompoundCommand::ForClause(clause) => self.for_each(clause, join),
+            ast::CompoundCommand::CaseClause(clause) => {
+                let _ = self.word(&clause.value.value);
+                for case in &clause.cases {
+                    for pattern in &case.patterns {
+                        let _ = self.word(&pattern.value);
+                    }
+                    if let Some(list) = &case.cmd {
+                        self.conditional(|tracer| tracer.list(list, Join::Then));
+                    }
+                }
+            }
+            ast::CompoundCommand::IfClause(clause) => {
+                self.list(&clause.condition, join);
+                self.conditional(|tracer| tracer.list(&clause.then, Join::And));
+                for part in clause.elses.iter().flatten() {
+                    self.conditional(|tracer| {
+                        if let Some(condition) = &part.condition {
+                            tracer.list(condition, Join::Then);
+                        }
+                        tracer.list(&part.body, Join::Then);
+                    });
+                }
+            }
+            ast::CompoundCommand::WhileClause(clause) | ast::CompoundCommand::UntilClause(clause) => {
+                self.looped(&[&clause.0, &clause.1.list], |tracer| {
+                    tracer.list(&clause.0, join);
+                    tracer.list(&clause.1.list, Join::Then);
+                });
+            }
+            ast::CompoundCommand::Coprocess(coprocess) => {
+                let group = self.new_group();
+                let group = *self.background.get_or_insert(group);
+                self.group.get_or_insert(group);
+                self.subshell(|tracer| tracer.command(&coprocess.body, join));
+            }
+        }
+    }
+
+    fn for_each(&mut self, clause: &ast::ForClauseCommand, join: Join) {
+        let words = match &clause.values {
+            Some(values) => values.iter().flat_map(|value| self.expand(&value.value)).collect(),
+            None => self.arguments.clone().unwrap_or_else(|| vec![Word { splits: true, ..Word::default() }]),
+        };
+        let doubts = std::mem::take(&mut self.doubts);
+        self.note(doubts, join);
+        let name = &clause.variable_name;
+        let known = words.iter().all(|word| word.known && !word.substituted);
+        if known && words.len() <= MAX_TURNS {
+            let from = self.set.len();
+            self.conditions += 1;
+            for (at, word) in words.into_iter().enumerate() {
+                if self.too_complex {
+                    break;
+                }
+                self.assign(name, Value::Words(vec![word]));
+                self.list(&clause.body.list, if at == 0 { join } else { Join::Then });
+            }
+            self.conditions -= 1;
+            self.unsettle(from);
+            return;
+        }
+        let unknown = Unknown {
+            number: words.iter().all(|word| word.number || (word.known && is_digits(&word.text))),
+            found: words.iter().any(|word| word.substituted),
+            foreign: false,
+        };
+        self.looped(&[&clause.body.list], |tracer| {
+            tracer.assign(name, Value::Unknown(unknown));
+            tracer.list(&clause.body.list, join);
+        });
+    }
+
+    /// What runs again and again: what it sets isn't known when it begins, and its commands run before one another.
+    fn looped(&mut self, lists: &[&ast::CompoundList], body: impl FnOnce(&mut Self)) {
+        let mut scan = Scan::default();
+        lists.iter().for_each(|list| scan.list(list));
+        let calls = scan.programs.iter().any(|name| self.functions.contains_key(name.as_str()));
+        if scan.anything || calls {
+            let names: Vec<String> = self.variables.keys().cloned().collect();
+            names.iter().for_each(|name| self.forget(name, false));
+        }
+        for (name, number) in scan.names {
+            self.forget(&name, number);
+        }
+        self.lost |= scan.moves || scan.anything;
+        let group = self.new_group();
+        let group = self.group.replace(self.group.unwrap_or(group));
+        self.conditional(body);
+        self.group = group;
+    }
+
+    /// What may run or not: what it sets isn't known afterwards.
+    fn conditional(&mut self, body: impl FnOnce(&mut Self)) {
+        let from = self.set.len();
+        self.conditions += 1;
+        body(self);
+        self.conditions -= 1;
+        self.unsettle(from);
+    }
+
+    /// A shell of its own: what it sets and where it goes is forgotten when it ends.
+    fn subshell(&mut self, body: impl FnOnce(&mut Self)) {
+        let scope = self.scopes.len();
+        self.scopes.push(self.scope);
+        let outer = std::mem::replace(&mut self.scope, scope);
+        let (variables, exported, lost) = (self.variables.clone(), self.exported.clone(), self.lost);
+        let (functions, set) = (self.functions.clone(), self.set.len());
+        let arguments = self.arguments.clone();
+        body(self);
+        for (name, body) in std::mem::replace(&mut self.functions, functions) {
+            // What isn't called is found later.
+            self.functions.entry(name).or_insert(body);
+        }
+        (self.variables, self.exported, self.lost, self.scope, self.arguments) =
+            (variables, exported, lost, outer, arguments);
+        self.set.truncate(set);
+    }
+
+    fn define(&mut self, function: &ast::FunctionDefinition) {
+        let name = function.fname.value.clone();
+        if self.conditions > 0 || self.functions.contains_key(&name) {
+            self.doubtful.insert(name.clone());
+        }
+        self.called.remove(&name);
+        self.functions.insert(name, Rc::new(function.body.clone()));
+    }
+
+    fn body(&mut self, body: &ast::FunctionBody) {
+        if self.depth >= MAX_DEPTH {
+            self.too_complex = true;
+            return;
+        }
+        let fed = self.fed.clone();
+        if let Some(redirects) = &body.1 {
+            self.connected(redirects, Join::Then);
+        }
+        self.compound(&body.0, Join::Then);
+        self.fed = fed;
+    }
+
+    /// Adds a command.
+    fn push(&mut self, mut command: Command) -> usize {
+        self.words += command.words.len();
+        if self.commands.len() >= MAX_COMMANDS || self.words > MAX_WORDS {
+            self.too_complex = true;
+            return self.commands.len().saturating_sub(1);
+        }
+        command.scope = self.scope;
+        command.group = match self.group.or(self.background) {
+            Some(group) => group,
+            None => self.new_group(),
+        };
+        command.lost = self.lost;
+        command.inside = command.inside.or(self.inside);
+        command.doubts.append(&mut self.doubts);
+        command.acts.append(&mut self.acts);
+        self.commands.push(command);
+        self.lost |= std::mem::take(&mut self.loses);
+        self.commands.len() - 1
+    }
+
+    /// Puts down what isn't literal where no command of its own is.
+    fn note(&mut self, doubts: Vec<String>, join: Join) {
+        if !doubts.is_empty() || !self.acts.is_empty() {
+            self.doubts = doubts;
+            self.push(Command { join, ..Command::default() });
+        }
+    }
+
+    fn new_group(&mut self) -> usize {
+        self.groups += 1;
+        self.groups
+    }
+
+    fn assign(&mut self, name: &str, value: Value) {
+        self.set.push(name.to_owned());
+        self.variables.insert(name.to_owned(), value);
+    }
+
+    fn forget(&mut self, name: &str, number: bool) {
+        self.assign(name, Value::Unknown(Unknown { number, found: true, foreign: false }));
+    }
+
+    /// Forgets what was set since.
+    fn unsettle(&mut self, from: usize) {
+        let names: HashSet<String> = self.set.drain(from..).collect();
+        for name in names {
+            let found = |word: &Word| word.substituted;
+            let unknown = match self.variables.get(&name) {
+                Some(Value::Words(words)) => Unknown {
+                    number: words.iter().all(|word| word.number || is_digits(&word.text)),
+                    found: words.iter().any(found),
+                    foreign: false,
+                },
+                Some(Value::Unknown(unknown)) => *unknown,
+                None => Unknown::default(),
+            };
+            self.assign(&name, Value::Unknown(unknown));
+        }
+    }
+}
+
+fn is_assignment(pipeline: &ast::Pipeline) -> bool {
+    matches!(pipeline.seq.as_slice(), [ast::Command::Simple(simple)] if simple.word_or_name.is_none())
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}

@@ -19,6 +19,8 @@ const PIECES: &[&str] = &[
     // Compound commands.
     "(@C)",
     "( @C\n)",
+    "((@S); @S)",
+    "echo $((@S); @S)",
     "{ @C; }",
     "{ @C\n}",
     "if @C; then @C; else @C; fi",
@@ -317,7 +319,14 @@ impl Grammar {
             let mut rest = part.chars();
             match rest.next() {
                 Some('S') => text.push_str(&self.simple()),
-                Some('C') => text.push_str(&self.any(depth)),
+                Some('C') => {
+                    let inner = self.any(depth);
+                    // Two brackets on end may be arithmetic.
+                    if text.ends_with('(') && inner.starts_with('(') {
+                        text.push(' ');
+                    }
+                    text.push_str(&inner);
+                }
                 Some('Q') => text.push_str(&format!("'{}'", self.any(depth).replace('\'', "'\\''"))),
                 Some('N') => text.push_str(&name),
                 Some('P') => text.push_str(self.program()),

@@ -258,7 +258,8 @@ fn sorted(trace: &str) -> Vec<Vec<Ran>> {
             continue;
         }
         if let Some(arguments) = whole.strip_prefix("chdir(") {
-            directory = strings(arguments).pop().unwrap_or_default();
+            let changed = strings(arguments).pop().unwrap_or_default();
+            directory = Path::new(&directory).join(changed).to_string_lossy().into_owned();
             continue;
         }
         let Some((program, rest)) = whole.strip_prefix("execve(").and_then(|text| text.split_once(", ["))
@@ -269,7 +270,8 @@ fn sorted(trace: &str) -> Vec<Vec<Ran>> {
         let program = strings(program).pop().unwrap_or_default();
         if program == "/real/cp" {
             all.push(Vec::new());
-        } else if program.starts_with("/real/") {
+        } else if program.starts_with("/real/") || program == "/bin/time" {
+            // The driver's own; and what is a word of the language for bash alone.
             continue;
         } else if let Some(last) = all.last_mut() {
             last.push(Ran { program, words, directory: directory.clone() });

@@ -9,7 +9,8 @@ use tree_sitter::{Node, Parser};
 // analysis claims to have understood the script too.
 fuzz_target!(|command: &str| {
     let found = explain(Preset::Permissive, command);
-    if found.verdict.decision != Decision::Allow {
+    // Where back quotes end it sees differently from every shell.
+    if found.verdict.decision != Decision::Allow || command.contains('`') {
         return;
     }
     let mut parser = Parser::new();

@@ -1,7 +1,7 @@
 //! Commands put together at random from harmless pieces.
 
 /// The pieces. `@S` is a simple command, `@C` any command, `@Q` any command in single quotes, `@N` a name used nowhere
-/// else, `@P` the name of a program, `@W` a word used nowhere else, `@A` an `@`.
+/// else, `@P` the name of a program, `@R` the same one each time, `@W` a word used nowhere else, `@A` an `@`.
 const PIECES: &[&str] = &[
     // Lists and pipelines.
     "@C; @C",
@@ -19,6 +19,8 @@ const PIECES: &[&str] = &[
     // Compound commands.
     "(@C)",
     "( @C\n)",
+    "((@S); @S)",
+    "echo $((@S); @S)",
     "{ @C; }",
     "{ @C\n}",
     "if @C; then @C; else @C; fi",
@@ -110,6 +112,30 @@ const PIECES: &[&str] = &[
     "{ cat <<A@N; cat <<B@N\n$(@C)\nA@N\n$(@S)\nB@N\n}",
     "for @N in $(@C); do @C; done",
     "echo $(cat <<E@N\n$(@C)\nE@N\n)",
+    // What is defined, set or changed only perhaps, elsewhere, or later.
+    "(@R() { :; }); @R @W",
+    "{ @R() { :; }; } | cat; @R @W",
+    "@R() { :; } & @R @W",
+    "echo $(@R() { :; }); @R @W",
+    "cat <(@R() { :; }); @R @W",
+    "sh -c '@R() { :; }'; @R @W",
+    "true || @R() { :; }; @R @W",
+    "if false; then @R() { :; }; fi; @R @W",
+    "f@N() { @R() { :; }; }; @R @W",
+    "@R() { :; }; unset -f @R; @R @W",
+    "@R() { :; }; command @R @W",
+    "@R() { :; }; sh -c '@R @W'",
+    "x@N=@W; f@N() { local x@N=@W; }; f@N; @P \"$x@N\"",
+    "x@N=@W; f@N() { x@N=@W; }; f@N; @P \"$x@N\"",
+    "x@N=@W; (x@N=@W); @P \"$x@N\"",
+    "x@N=@W; { x@N=@W; } | cat; @P \"$x@N\"",
+    "x@N=@W; x@N=@W true; @P \"$x@N\"",
+    "x@N=@W; true || x@N=@W; @P \"$x@N\"",
+    "x@N=@W; declare \"x@N=@W\"; @P \"$x@N\"",
+    "x@N=@W; trap '@P \"$x@N\"' EXIT; x@N=@W",
+    "x@N=; : \"${x@N:=@W}\"; @P \"$x@N\"",
+    "for x@N in @W @W; do :; done; @P \"$x@N\"",
+    "x@N=@W; for i in 1 2; do @P \"$x@N\"; x@N=@W; done",
     // Text that is run.
     "sh -c @Q",
     "bash -c @Q",
@@ -309,7 +335,7 @@ impl Grammar {
 
     fn fill(&mut self, piece: &str, depth: usize) -> String {
         // One name for the whole piece, so that what is set is what is used.
-        let name = self.name();
+        let (name, program) = (self.name(), self.program());
         let mut text = String::new();
         let mut parts = piece.split('@');
         text.push_str(parts.next().unwrap_or_default());
@@ -317,11 +343,19 @@ impl Grammar {
             let mut rest = part.chars();
             match rest.next() {
                 Some('S') => text.push_str(&self.simple()),
-                Some('C') => text.push_str(&self.any(depth)),
+                Some('C') => {
+                    let inner = self.any(depth);
+                    // Two brackets on end may be arithmetic.
+                    if text.ends_with('(') && inner.starts_with('(') {
+                        text.push(' ');
+                    }
+                    text.push_str(&inner);
+                }
                 Some('Q') => text.push_str(&format!("'{}'", self.any(depth).replace('\'', "'\\''"))),
                 Some('N') => text.push_str(&name),
                 Some('P') => text.push_str(self.program()),
                 Some('W') => text.push_str(&format!("w{}", self.name())),
+                Some('R') => text.push_str(program),
                 Some('A') => text.push('@'),
                 // The shell's own.
                 _ => {

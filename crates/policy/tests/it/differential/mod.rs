@@ -93,6 +93,7 @@ const HIDING: &[&str] = &[
     "@P}",
     "PS4=",
     "IFS=,; c",
+    "rm$IFS",
     "declare -n",
     "base64 -d",
     "mapfile -C",
@@ -155,8 +156,10 @@ fn compare(commands: &[Composed], drawn: &str) {
     let (mut failed, mut programs) = (0, 0);
     for ((command, explanation), ran) in commands.iter().zip(&before).zip(&ran) {
         programs += ran.len();
-        let problems: Vec<_> =
-            ran.iter().filter_map(|ran| problem(&policies, explanation, ran, command.hides)).collect();
+        let problems: Vec<_> = ran
+            .iter()
+            .filter_map(|ran| problem(&policies, explanation, ran, command.hides, &sandbox))
+            .collect();
         if !problems.is_empty() {
             failed += 1;
             let Explanation { verdict, commands, .. } = explanation;
@@ -174,8 +177,17 @@ fn explained(policies: &Policies, command: &str, links: &dyn Links) -> Explanati
     policies.explain_with(&call, &surroundings(), links)
 }
 
+/// Programs whose doings depend on what they are fed, which isn't seen when they are judged by themselves.
+const FED: &[&str] = &["bash", "dash", "sh", "xargs"];
+
 /// What is wrong with a program that ran.
-fn problem(policies: &Policies, explanation: &Explanation, ran: &Ran, hides: bool) -> Option<String> {
+fn problem(
+    policies: &Policies,
+    explanation: &Explanation,
+    ran: &Ran,
+    hides: bool,
+    links: &dyn Links,
+) -> Option<String> {
     let Explanation { verdict, commands, .. } = explanation;
     // Not every shell has `time` built in.
     if ran.words.first().is_some_and(|program| program == "time") {
@@ -185,20 +197,15 @@ fn problem(policies: &Policies, explanation: &Explanation, ran: &Ran, hides: boo
     if !excused && !commands.iter().any(|listed| covers(listed, commands, ran, verdict.decision)) {
         return Some(format!("not listed: {:?}", ran.words));
     }
-    // What reads the rest of its words from its input is judged by what is fed to it.
-    let is_fed = ran
-        .words
-        .first()
-        .is_some_and(|program| ["xargs", "sh", "bash", "dash", "time"].contains(&program.as_str()));
-    if verdict.decision == Decision::Allow && !is_fed {
-        // A program may be given another name.
-        let named = ran.program.rsplit('/').next().map(str::to_owned);
-        // A pipe to another command that ran.
-        let piped = |word: &String| if word.starts_with("/dev/fd/") { "-".to_owned() } else { word.clone() };
-        let words: Vec<String> = named.into_iter().chain(ran.words.iter().skip(1).map(piped)).collect();
-        let directory = Path::new(WORKSPACE).join(&ran.directory);
-        let call = ToolCall::new("Bash", json!({ "command": words }), directory);
-        let alone = policies.judge_with(&call, &surroundings(), &missiond_policy::NoLinks);
+    let name = ran.program.rsplit('/').next().unwrap_or_default();
+    // The files of substituted processes are there for this run alone.
+    let substituted = ran.words.iter().any(|word| word.starts_with("/dev/fd/"));
+    if verdict.decision == Decision::Allow && !FED.contains(&name) && !substituted {
+        let first = ran.words.first().filter(|word| word.rsplit('/').next() == Some(name));
+        let mut words = vec![first.map_or(name, String::as_str)];
+        words.extend(ran.words.iter().skip(1).map(String::as_str));
+        let call = ToolCall::new("Bash", json!({ "command": words }), Path::new(WORKSPACE).join(&ran.directory));
+        let alone = policies.judge_with(&call, &surroundings(), links);
         if alone.decision != Decision::Allow {
             return Some(format!("allowed, and by itself it isn't: {:?}: {alone:?}", ran.words));
         }
@@ -215,24 +222,25 @@ fn covers(listed: &str, all: &[String], ran: &Ran, decision: Decision) -> bool {
     let names = [ran.words.first().map(String::as_str).unwrap_or_default(), &ran.program];
     let names = names.into_iter().chain(ran.program.rsplit('/').next());
     let rest = ran.words.get(1..).unwrap_or_default();
+    // These add words of their own, and are given many at once or one by one.
+    let feeds = |line: &String| ["xargs", "find", "parallel"].iter().any(|program| line.contains(program));
+    let fed = all.iter().any(feeds);
     for name in names {
         let words: Vec<_> = std::iter::once(name).chain(rest.iter().map(String::as_str)).collect();
-        let line = escaped(&words.join(" ")).replace(WORKSPACE, ".");
-        let listed = listed.replace(WORKSPACE, ".");
+        let line = escaped(&words.join(" "));
+        // The working directory is listed as what it is to the command.
+        let listed = &listed.replace(&ran.directory, ".");
+        let line = &line.replace(&ran.directory, ".");
         if line == listed || listed.strip_suffix('…').is_some_and(|start| line.starts_with(start)) {
             return true;
         }
-        let mut pattern: Vec<_> = listed.split(' ').collect();
+        let pattern: Vec<_> = listed.split(' ').collect();
         let program_is_open = pattern.first().is_none_or(|word| is_open(word));
         if program_is_open && decision == Decision::Allow {
             continue;
         }
-        // These add words of their own.
-        let adds = |line: &String| ["xargs", "find", "parallel"].iter().any(|program| line.contains(program));
-        if all.iter().any(adds) {
-            pattern.push("$");
-        }
-        if fits(&pattern, &line.split(' ').collect::<Vec<_>>()) {
+        let words: Vec<_> = line.split(' ').collect();
+        if fits(&pattern, &words) || (fed && fits_fed(&pattern, &words)) {
             return true;
         }
     }
@@ -240,18 +248,33 @@ fn covers(listed: &str, all: &[String], ran: &Ran, decision: Decision) -> bool {
 }
 
 fn is_open(word: &str) -> bool {
-    word.is_empty() || word.contains(['$', '`', '*', '?', '[', '{', '~', '%', '…', '\\'])
+    // A number that is filled in is listed as nought.
+    word.is_empty() || word == "0" || word.contains(['$', '`', '*', '?', '[', '{', '~', '%', '…', '\\'])
 }
 
 fn fits(pattern: &[&str], words: &[&str]) -> bool {
     match pattern {
         [] => words.is_empty(),
         [open, rest @ ..] if is_open(open) => (0..=words.len()).any(|skipped| fits(rest, &words[skipped..])),
-        [first, rest @ ..] => {
-            words.split_first().is_some_and(|(word, words)| word == first && fits(rest, words))
-        }
+        [first, rest @ ..] => words.split_first().is_some_and(|(word, words)| {
+            // What a substituted process is read by.
+            (word == first || (*first == "-" && word.starts_with("/dev/fd/"))) && fits(rest, words)
+        }),
     }
 }
+
+/// Whether the pattern fits as far as the command itself goes, and names some of what it is fed.
+fn fits_fed(pattern: &[&str], words: &[&str]) -> bool {
+    let own = pattern.iter().zip(words).take_while(|(word, ran)| word == ran).count();
+    let given = |word: &&str| word.starts_with('w') || word.contains(['/', '.']) || FOLDERS.contains(word);
+    let is_input = |word: &&str| is_open(word) || given(word) || [";", "+", ")"].contains(word);
+    let (pattern, words) = (&pattern[own..], &words[own..]);
+    // What is read from a file may be anything.
+    own > 0 && pattern.iter().all(is_input) && (pattern.is_empty() || words.iter().all(given))
+}
+
+/// The folders of the workspace, and what a search for files in them is listed as.
+const FOLDERS: &[&str] = &["docs", "find", "scripts", "src", "tests"];
 
 /// As an explanation shows a command.
 fn escaped(line: &str) -> String {

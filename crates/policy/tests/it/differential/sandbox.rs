@@ -51,6 +51,10 @@ done
 exit 0
 "#;
 
+/// What the commands don't share with this machine.
+const APART: &[&str] =
+    &["--user", "--map-root-user", "--mount", "--net", "--ipc", "--pid", "--fork", "--kill-child", "--"];
+
 /// Makes a root in memory from the one that is prepared, and starts the driver in it.
 const SETUP: &str = r#"
 set -e
@@ -86,6 +90,7 @@ impl Sandbox {
         if let Some(name) = NEEDED.iter().chain(REAL).chain(DRIVERS).find(missing) {
             return Err(format!("there is no program `{name}` on PATH"));
         }
+        namespaces()?;
         let directory = tempfile::tempdir().map_err(|error| error.to_string())?;
         let prepared = directory.path().join("prepared");
         let work = prepared.join("work");
@@ -189,6 +194,22 @@ fn below(root: &Path, path: impl AsRef<Path>) -> PathBuf {
     root.join(path.strip_prefix("/").unwrap_or(path))
 }
 
+/// Whether a process here may have namespaces of its own and be watched in them.
+fn namespaces() -> Result<(), String> {
+    let tried = Command::new("unshare").args(APART).args(["strace", "--output=/dev/null", "true"]).output();
+    let output = tried.map_err(|error| format!("`unshare` could not be started: {error}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let told = String::from_utf8_lossy(&output.stderr);
+    Err(format!(
+        "no namespaces, or no strace in them ({}): {}; user namespaces may be switched off here (sysctl \
+         kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns)",
+        output.status,
+        told.trim()
+    ))
+}
+
 fn which(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|directory| directory.join(name)).find(|file| file.is_file())
@@ -237,7 +258,8 @@ fn sorted(trace: &str) -> Vec<Vec<Ran>> {
             continue;
         }
         if let Some(arguments) = whole.strip_prefix("chdir(") {
-            directory = strings(arguments).pop().unwrap_or_default();
+            let changed = strings(arguments).pop().unwrap_or_default();
+            directory = Path::new(&directory).join(changed).to_string_lossy().into_owned();
             continue;
         }
         let Some((program, rest)) = whole.strip_prefix("execve(").and_then(|text| text.split_once(", ["))
@@ -248,7 +270,8 @@ fn sorted(trace: &str) -> Vec<Vec<Ran>> {
         let program = strings(program).pop().unwrap_or_default();
         if program == "/real/cp" {
             all.push(Vec::new());
-        } else if program.starts_with("/real/") {
+        } else if program.starts_with("/real/") || program == "/bin/time" {
+            // The driver's own; and what is a word of the language for bash alone.
             continue;
         } else if let Some(last) = all.last_mut() {
             last.push(Ran { program, words, directory: directory.clone() });

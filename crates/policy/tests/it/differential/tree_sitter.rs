@@ -14,13 +14,29 @@ pub fn names(script: &str) -> Vec<String> {
     parser.set_language(&tree_sitter_bash::LANGUAGE.into()).unwrap();
     let tree = parser.parse(script, None).unwrap();
     let mut names = Vec::new();
+    let mut functions = Vec::new();
     if !tree.root_node().has_error() {
-        collect(tree.root_node(), script, &mut names);
+        collect(tree.root_node(), script, &mut names, &mut functions);
     }
+    // Of two functions of one name only the last one runs.
+    functions.sort();
+    if functions.windows(2).any(|pair| pair[0] == pair[1]) {
+        return Vec::new();
+    }
+    names.retain(|name| !functions.contains(name));
     names
 }
 
-fn collect(node: Node<'_>, script: &str, names: &mut Vec<String>) {
+fn collect(node: Node<'_>, script: &str, names: &mut Vec<String>, functions: &mut Vec<String>) {
+    if node.kind() == "function_definition"
+        && let Some(name) = node.child_by_field_name("name")
+    {
+        functions.push(script[name.byte_range()].to_owned());
+    }
+    // In arithmetic it finds commands where there are variables.
+    if node.kind() == "c_style_for_statement" {
+        return;
+    }
     if node.kind() == "command"
         && let Some(name) = node.child_by_field_name("name")
     {
@@ -28,7 +44,7 @@ fn collect(node: Node<'_>, script: &str, names: &mut Vec<String>) {
     }
     let mut cursor = node.walk();
     for child in node.children(&mut cursor) {
-        collect(child, script, names);
+        collect(child, script, names, functions);
     }
 }
 

@@ -1,0 +1,49 @@
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use missiond_policy::{Decision, Preset};
+use missiond_policy_fuzz::explain;
+use tree_sitter::{Node, Parser};
+
+// tree-sitter-bash forgives errors, so that only what it finds in scripts that it can read counts, and only where the
+// analysis claims to have understood the script too.
+fuzz_target!(|command: &str| {
+    let found = explain(Preset::Permissive, command);
+    // Where back quotes end it sees differently from every shell.
+    if found.verdict.decision != Decision::Allow || command.contains('`') {
+        return;
+    }
+    let mut parser = Parser::new();
+    parser.set_language(&tree_sitter_bash::LANGUAGE.into()).expect("the grammar fits the library");
+    let Some(tree) = parser.parse(command, None) else { return };
+    let mut names = Vec::new();
+    if !tree.root_node().has_error() {
+        collect(tree.root_node(), command, &mut names);
+    }
+    for name in names {
+        // A function of the script runs what it is made of.
+        if command.contains(&format!("{name}()")) || command.contains("function") {
+            continue;
+        }
+        let is_listed = found.commands.iter().any(|line| line.split(' ').next() == Some(name));
+        assert!(is_listed, "{command:?} is allowed, and {name:?} isn't among {:?}", found.commands);
+    }
+});
+
+fn collect<'a>(node: Node<'_>, script: &'a str, names: &mut Vec<&'a str>) {
+    if node.kind() == "command"
+        && let Some(name) = node.child_by_field_name("name")
+    {
+        let name = &script[name.byte_range()];
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "./_+-".contains(c);
+        // Words of the language that the grammar takes for commands now and then.
+        let is_word = ["coproc", "time", "while", "until", "select"].contains(&name);
+        if name.chars().all(is_plain) && !is_word {
+            names.push(name);
+        }
+    }
+    let mut cursor = node.walk();
+    for child in node.children(&mut cursor) {
+        collect(child, script, names);
+    }
+}

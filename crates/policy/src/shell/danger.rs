@@ -156,7 +156,9 @@ pub(crate) fn risks(command: &Command, own_pids: &[u32]) -> Vec<(Act, String)> {
         "secret-tool" | "security" | "keyring" | "kwallet-query" => add(Act::Credentials),
         "missiond" if controls(rest) => add(Act::OrchestratorControl),
         // `cargo run --bin missiond -- approve 7`
-        "cargo" if has(&["missiond"]) && controls(rest) => add(Act::OrchestratorControl),
+        "cargo" if rest.iter().any(|word| word.text.starts_with("missiond")) && controls(rest) => {
+            add(Act::OrchestratorControl)
+        }
         _ => {}
     }
     found

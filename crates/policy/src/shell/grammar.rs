@@ -259,7 +259,6 @@ fn reaches_plainly(words: &[Word]) -> bool {
         "-P",
         "-b",
         "-c",
-        "-n",
         "-4",
         "-6",
         "-sL",

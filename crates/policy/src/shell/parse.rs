@@ -61,7 +61,29 @@ fn tree(text: &str) -> Result<Program, Unparsed> {
     let syntax = |error: &dyn std::fmt::Display| Unparsed::Syntax(error.to_string().to_lowercase());
     let tokens = uncached_tokenize_str(text, &options.tokenizer_options()).map_err(|error| syntax(&error))?;
     check(&tokens)?;
+    if is_ambiguous(&tokens) {
+        return Err(Unparsed::Syntax("parentheses in parentheses".to_owned()));
+    }
     parse_tokens(&tokens, &options).map_err(|error| syntax(&error))
+}
+
+/// Whether parentheses stand so that the parser takes a subshell in a subshell for a calculation: it doesn't see the blanks
+/// between them.
+fn is_ambiguous(tokens: &[Token]) -> bool {
+    let pairs = |parenthesis: &str| {
+        let both = tokens.windows(2).filter(|pair| {
+            pair.iter().all(|token| matches!(token, Token::Operator(operator, _) if operator == parenthesis))
+        });
+        let apart = |pair: &&[Token]| pair[0].location().end.index != pair[1].location().start.index;
+        let (mut any, mut blank) = (false, false);
+        for pair in both {
+            any = true;
+            blank |= apart(&pair);
+        }
+        (any, blank)
+    };
+    let (opens, apart) = pairs("(");
+    opens && (apart || pairs(")").1)
 }
 
 /// Counts how deep the parser would go. What closes is only believed where it can't be a mere word.

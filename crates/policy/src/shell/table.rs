@@ -745,5 +745,5 @@ pub(super) const KNOWN_BY_NAME: &[(&str, Act)] = &[
     ("screen", Act::Wrapper), ("tmux", Act::Wrapper), ("at", Act::Wrapper), ("batch", Act::Wrapper),
     ("crontab", Act::StartupCode), ("systemctl", Act::StartupCode), ("launchctl", Act::StartupCode),
     ("systemd-run", Act::Wrapper), ("chronic", Act::Wrapper), ("entr", Act::Wrapper), ("find", Act::Wrapper),
-    ("ssh-agent", Act::Wrapper), ("dbus-run-session", Act::Wrapper), ("caffeinate", Act::Wrapper),
+    ("install", Act::UnknownOption), ("ssh-agent", Act::Wrapper), ("dbus-run-session", Act::Wrapper), ("caffeinate", Act::Wrapper),
 ];

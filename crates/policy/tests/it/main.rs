@@ -7,9 +7,9 @@ mod check;
 mod commands;
 mod conditions;
 mod contents;
+mod dialects;
 #[cfg(target_os = "linux")]
 mod differential;
-mod dialects;
 mod examples;
 mod handle;
 mod hooks;

@@ -91,6 +91,14 @@ impl Tracer {
                         (c.is_control() && !matches!(c, '\n' | '\t'))
                             || (!quoted && !c.is_ascii() && (c.is_whitespace() || is_invisible(c)))
                     };
+                    // `@(a|b)`, `!(a)`: one of several names.
+                    if !quoted && text.contains('(') {
+                        self.doubts.push(format!(
+                            "{} stands for names that aren't known",
+                            crate::text::quoted(&text)
+                        ));
+                        filling.current().known = false;
+                    }
                     if text.contains(odd) {
                         self.doubts.push(format!(
                             "a character in {} is not what it seems",
@@ -202,7 +210,10 @@ impl Tracer {
 
     /// `${name:-word}` and all the others.
     fn changed(&mut self, name: &str, rest: &str, start: bool) -> Value {
-        let operator = rest.find(|c: char| !":-+=?%#/^,@!".contains(c)).unwrap_or(rest.len());
+        let operator = OPERATORS
+            .iter()
+            .find(|operator| rest.starts_with(**operator))
+            .map_or(0, |operator| operator.len());
         // What stands after the operator may hold commands, and be what is filled in.
         let (operator, text) = rest.split_at(operator);
         // `${name@P}` runs what the value holds.
@@ -217,11 +228,26 @@ impl Tracer {
                     self.doubts
                         .push(format!("`${{{name}{}}}` isn't set in the command", crate::text::shown(rest)));
                 }
+                if operator.ends_with('=') {
+                    self.forget(name, false);
+                }
                 return Value::Unknown(Unknown { number: false, ..unknown });
             }
         };
-        let Some(known) = known else { return Value::Words(vec![other]) };
+        let known = match known {
+            Some(known) => known,
+            None => {
+                if operator.ends_with('=') {
+                    self.assign(name, Value::Words(vec![other.clone()]));
+                }
+                return Value::Words(vec![other]);
+            }
+        };
         match operator {
+            ":=" if known.text.is_empty() && known.known => {
+                self.assign(name, Value::Words(vec![other.clone()]));
+                Value::Words(vec![other])
+            }
             ":-" | "-" | "=" | ":=" | "?" | ":?" if !(known.text.is_empty() && operator.starts_with(':')) => {
                 Value::Words(vec![known])
             }
@@ -319,6 +345,12 @@ impl Tracer {
         }
     }
 }
+
+/// What may follow a name in braces, the longer ones first.
+const OPERATORS: &[&str] = &[
+    ":-", ":=", ":+", ":?", "%%", "##", "//", "/#", "/%", "^^", ",,", "-", "=", "+", "?", "%", "#", "/", "^",
+    ",", "@", ":", "[",
+];
 
 /// The text without what the pattern takes off its start or end; `None` where the pattern isn't a simple one.
 fn trimmed(text: &str, operator: &str, pattern: &str) -> Option<String> {

@@ -57,6 +57,7 @@ pub(crate) fn trace(text: &str) -> Script {
             script
         }
         Ok(()) => {
+            tracer.at_the_end();
             tracer.uncalled();
             Script {
                 commands: tracer.commands,
@@ -142,6 +143,8 @@ struct Tracer {
     /// The names of variables in the order in which they were set.
     set: Vec<String>,
     functions: HashMap<String, Rc<ast::FunctionBody>>,
+    /// Functions of shells that ended, which nothing called there.
+    leftover: Vec<Rc<ast::FunctionBody>>,
     /// Functions that were called, and those that may not be defined when they are.
     called: HashSet<String>,
     doubtful: HashSet<String>,
@@ -159,6 +162,10 @@ struct Tracer {
     /// What isn't literal in the command that is being read.
     doubts: Vec<String>,
     acts: Vec<(crate::preset::Act, String)>,
+    /// What runs when this shell ends.
+    traps: Vec<String>,
+    /// In how many functions this is, and the variables of the innermost one with what they held before.
+    locals: Vec<Vec<(String, Option<Value>)>>,
     /// Whether anything runs beside what follows.
     background: Option<usize>,
 }
@@ -189,13 +196,29 @@ impl Tracer {
         result
     }
 
+    /// What traps run when this shell ends, wherever it is by then.
+    fn at_the_end(&mut self) {
+        for text in std::mem::take(&mut self.traps) {
+            let result = self.script(&text, Join::Then);
+            self.unparsed(result, &text);
+        }
+    }
+
     /// Functions that nothing called: what they do is found as well.
     fn uncalled(&mut self) {
-        let mut names: Vec<_> =
-            self.functions.keys().filter(|name| !self.called.contains(*name)).cloned().collect();
-        names.sort();
-        for name in names {
-            let Some(body) = self.functions.get(&name).cloned() else { continue };
+        // One may define another.
+        while !self.too_complex {
+            if let Some(body) = self.leftover.pop() {
+                self.depth += 1;
+                self.arguments = None;
+                self.subshell(|tracer| tracer.body(&body));
+                self.depth -= 1;
+                continue;
+            }
+            let names = self.functions.keys().filter(|name| !self.called.contains(*name));
+            let Some(name) = names.min().cloned() else { return };
+            let Some(body) = self.functions.get(&name).cloned() else { return };
+            self.called.insert(name);
             self.depth += 1;
             self.arguments = None;
             self.conditional(|tracer| tracer.body(&body));
@@ -454,10 +477,16 @@ impl Tracer {
         let (variables, exported, lost) = (self.variables.clone(), self.exported.clone(), self.lost);
         let (functions, set) = (self.functions.clone(), self.set.len());
         let arguments = self.arguments.clone();
+        let traps = std::mem::take(&mut self.traps);
         body(self);
+        self.at_the_end();
+        self.traps = traps;
+        // They aren't known outside, but what they do is found all the same.
         for (name, body) in std::mem::replace(&mut self.functions, functions) {
-            // What isn't called is found later.
-            self.functions.entry(name).or_insert(body);
+            let same = self.functions.get(&name).is_some_and(|outer| Rc::ptr_eq(outer, &body));
+            if !same && !self.called.contains(&name) {
+                self.leftover.push(body);
+            }
         }
         (self.variables, self.exported, self.lost, self.scope, self.arguments) =
             (variables, exported, lost, outer, arguments);

@@ -67,6 +67,7 @@ impl Tracer {
                 self.push(command);
             }
             Wrapped::Unclear => {
+                self.acts.push((Act::Wrapper, format!("what {} runs isn't known", quoted(&name))));
                 command.opaque = true;
                 self.push(command);
             }
@@ -96,6 +97,16 @@ impl Tracer {
                 }
             }),
             Wrapped::Script { text, arguments } => self.scripted(command, &text, Some(arguments)),
+            Wrapped::Later(text) => {
+                if !text.known {
+                    self.doubts.push(format!("the script {} isn't literal", quoted(&text.text)));
+                    command.opaque = true;
+                } else {
+                    self.traps.push(text.text.clone());
+                }
+                command.wraps = text.known;
+                self.push(command);
+            }
             Wrapped::Here(text) => self.scripted(command, &text, None),
             Wrapped::Input => self.input(command),
             Wrapped::Fed { words, replaced, at_once } => self.appended(command, &words, replaced, at_once),
@@ -157,7 +168,7 @@ impl Tracer {
         });
     }
 
-    fn unparsed(&mut self, result: Result<(), Unparsed>, text: &str) {
+    pub(super) fn unparsed(&mut self, result: Result<(), Unparsed>, text: &str) {
         match result {
             Ok(()) => {}
             Err(Unparsed::TooComplex(_)) => self.too_complex = true,
@@ -292,7 +303,14 @@ impl Tracer {
         let before = self.arguments.replace(arguments);
         let fed = std::mem::replace(&mut self.fed, command.fed);
         self.depth += 1;
+        self.locals.push(Vec::new());
         self.body(body);
+        for (name, value) in self.locals.pop().into_iter().flatten().rev() {
+            match value {
+                Some(value) => self.assign(&name, value),
+                None => drop(self.variables.remove(&name)),
+            }
+        }
         self.depth -= 1;
         self.arguments = before;
         self.fed = fed;

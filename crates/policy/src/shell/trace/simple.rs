@@ -63,6 +63,7 @@ impl Tracer {
             ast::CommandPrefixOrSuffixItem::IoRedirect(redirect) => self.redirect(redirect, command),
             ast::CommandPrefixOrSuffixItem::Word(word) => {
                 let words = self.expand(&word.value);
+                self.declared(command, &words);
                 command.words.extend(words);
             }
             ast::CommandPrefixOrSuffixItem::AssignmentWord(assignment, word) => {
@@ -71,6 +72,7 @@ impl Tracer {
                 if before || declares {
                     let (name, value) = self.assignment(assignment);
                     if declares {
+                        self.localized(command, &name);
                         let first = match &value {
                             Value::Words(words) => {
                                 words.first().cloned().unwrap_or_else(|| Word::literal(""))
@@ -83,7 +85,7 @@ impl Tracer {
                             ..first.clone()
                         });
                         self.steered(&name, &first);
-                        self.assign(&name, value);
+                        self.declare(command, &name, value);
                         if ["export", "declare", "typeset"].contains(&command.words[0].text.as_str()) {
                             self.exported.insert(name);
                         }
@@ -103,6 +105,66 @@ impl Tracer {
                 let word = self.substituted(subshell);
                 command.words.push(word);
             }
+        }
+    }
+
+    /// Words of a builtin that declares variables, which may set some as well.
+    fn declared(&mut self, command: &Command, words: &[Word]) {
+        let Some(builtin) = command.words.first().filter(|word| DECLARING.contains(&word.text.as_str()))
+        else {
+            return;
+        };
+        for word in words.iter().filter(|word| !word.text.starts_with('-')) {
+            if !word.known {
+                self.doubts.push(format!("what `{}` sets isn't literal", builtin.text));
+                continue;
+            }
+            match word.text.split_once('=') {
+                Some((name, value)) => {
+                    let name = name.trim_end_matches('+');
+                    let name = name.split('[').next().unwrap_or(name);
+                    let value = Word { quoted: true, ..Word::literal(value) };
+                    self.localized(command, name);
+                    self.steered(name, &value);
+                    if word.text.contains("+=") || word.text.contains('[') {
+                        self.forget(name, false);
+                    } else {
+                        self.declare(command, name, Value::Words(vec![value]));
+                    }
+                }
+                // A variable of a function is empty at first.
+                None if builtin.text != "export" && builtin.text != "readonly" && !self.locals.is_empty() => {
+                    self.localized(command, &word.text);
+                    self.assign(&word.text, Value::Words(vec![Word { quoted: true, ..Word::literal("") }]));
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// In a function these make a variable of its own.
+    fn localized(&mut self, command: &Command, name: &str) {
+        let is = |builtins: &[&str]| {
+            command.words.first().is_some_and(|word| builtins.contains(&word.text.as_str()))
+        };
+        let global = command.words.iter().any(|word| word.text.starts_with('-') && word.text.contains('g'));
+        let before = self.variables.get(name).cloned();
+        if let Some(locals) =
+            self.locals.last_mut().filter(|_| is(&["local", "declare", "typeset"]) && !global)
+        {
+            locals.push((name.to_owned(), before));
+        }
+    }
+
+    /// Sets a variable by a builtin that not every shell has, and that not every place allows.
+    fn declare(&mut self, command: &Command, name: &str, value: Value) {
+        let builtin = command.words.first().map_or("", |word| word.text.as_str());
+        let certain =
+            ["export", "readonly"].contains(&builtin) || (!self.locals.is_empty() && builtin == "local");
+        if !certain && self.variables.contains_key(name) {
+            self.forget(name, false);
+        } else {
+            self.assign(name, value);
         }
     }
 

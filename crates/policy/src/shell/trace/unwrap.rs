@@ -22,6 +22,8 @@ pub(super) enum Wrapped {
     Script { text: Word, arguments: Vec<Word> },
     /// A script, in this shell.
     Here(Word),
+    /// A script, in this shell when it ends.
+    Later(Word),
     /// The script that it is fed.
     Input,
     /// A command whose last words are read from the input.
@@ -379,7 +381,15 @@ fn trap(words: &[Word]) -> Wrapped {
         // It takes a handler away.
         [first, ..] if first.known && ["-", ""].contains(&first.text.as_str()) => Wrapped::Nothing,
         [_] => Wrapped::Nothing,
-        [script, ..] => Wrapped::Here(script.clone()),
+        // Before every command, after each that fails, or in a function: who knows where that is.
+        [_, signals @ ..]
+            if signals.iter().any(|signal| {
+                !is_literal(signal) || ["DEBUG", "ERR", "RETURN"].contains(&signal.text.as_str())
+            }) =>
+        {
+            Wrapped::Unclear
+        }
+        [script, ..] => Wrapped::Later(script.clone()),
     }
 }
 

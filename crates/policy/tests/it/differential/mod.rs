@@ -204,7 +204,8 @@ fn problem(
         let first = ran.words.first().filter(|word| word.rsplit('/').next() == Some(name));
         let mut words = vec![first.map_or(name, String::as_str)];
         words.extend(ran.words.iter().skip(1).map(String::as_str));
-        let call = ToolCall::new("Bash", json!({ "command": words }), Path::new(WORKSPACE).join(&ran.directory));
+        let call =
+            ToolCall::new("Bash", json!({ "command": words }), Path::new(WORKSPACE).join(&ran.directory));
         let alone = policies.judge_with(&call, &surroundings(), links);
         if alone.decision != Decision::Allow {
             return Some(format!("allowed, and by itself it isn't: {:?}: {alone:?}", ran.words));

@@ -12,6 +12,9 @@ use crate::{
 /// Builders that take their own files from where they run, unless an option names them.
 const FROM_WHERE_THEY_RUN: &[&str] = &["cargo", "npm", "pnpm", "yarn", "make", "mvn", "gradle"];
 
+/// Builders that run nothing of what they read.
+const COMPILERS: &[&str] = &["rustc", "gcc", "g++", "cc", "c++", "clang", "clang++", "javac"];
+
 impl Judge<'_> {
     /// A build that runs what lies in a temporary directory. Others may write there: the makefile that is found may be
     /// anybody's.
@@ -28,12 +31,16 @@ impl Judge<'_> {
         let runs = used.act == Act::RunInside;
         let name = program(words);
         let manifest = words.iter().any(|word| word.text.starts_with("--manifest-path"));
-        let files = manifest || !FROM_WHERE_THEY_RUN.contains(&name);
+        let elsewhere = words.iter().any(|word| {
+            word.text == "-C"
+                || ["--directory", "--prefix", "--cwd"].iter().any(|option| word.text.starts_with(option))
+        });
+        let files =
+            manifest || elsewhere || !(FROM_WHERE_THEY_RUN.contains(&name) || COMPILERS.contains(&name));
         let named = used.paths.iter().filter(|(access, _)| {
             // What these write is their output, and an output runs nothing.
-            let output = *access == Access::Write
-                && ["cargo", "go", "rustc", "gcc", "g++", "cc", "c++", "clang", "clang++", "javac"]
-                    .contains(&name);
+            let output =
+                *access == Access::Write && (["cargo", "go"].contains(&name) || COMPILERS.contains(&name));
             files && !output && !runs
         });
         let named = named.flat_map(|(_, word)| self.targets(word, start));
@@ -43,7 +50,7 @@ impl Judge<'_> {
             let located = path.to_str().and_then(|path| self.roots.locate(path, start, self.links).ok());
             located.is_some_and(|located| {
                 let place = located.standing(Access::Read, &self.roots).place;
-                place == Place::Temp || (program.as_ref() == Some(path) && place != Place::Workspace)
+                place == Place::Temp || (path != start && place != Place::Workspace)
             })
         })?;
         let detail = format!(

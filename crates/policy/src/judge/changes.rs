@@ -257,6 +257,13 @@ impl Judge<'_> {
                 Some("rm" | "clean") => removed,
                 Some(name) => self.git_change(name, words, here, before),
             },
+            // What is packed or listed stays as it is.
+            "tar"
+                if matches!(read(words), Effect::Known(_))
+                    && !words.get(1).is_some_and(|word| word.text.contains('x')) =>
+            {
+                Changes::default()
+            }
             name if LINKING.contains(&name) => Changes::everything(),
             _ => Changes::default(),
         }

@@ -258,7 +258,6 @@ fn reaches_plainly(words: &[Word]) -> bool {
         "-m",
         "-P",
         "-b",
-        "-c",
         "-4",
         "-6",
         "-sL",
@@ -692,10 +691,18 @@ impl Reader<'_> {
                     return Err(odd(word));
                 }
             }
-            Operands::Read => self.all(Access::Read, operands),
+            Operands::Read => {
+                // Compilers and test runners read options from such a file.
+                if let Some(word) =
+                    operands.iter().find(|word| self.spec.act == Act::Build && word.text.starts_with('@'))
+                {
+                    return Err(odd(word));
+                }
+                self.all(Access::Read, operands);
+            }
             Operands::Stash => {
                 self.whole.extend(operands.iter().map(|word| (Access::Write, word.clone())));
-                self.all(Access::Read, operands);
+                self.all(Access::Write, operands);
             }
             Operands::ReadOne if operands.len() > 1 => return Err(odd(&operands[1])),
             Operands::ReadOne => self.all(Access::Read, operands),

@@ -133,6 +133,14 @@ pub(super) fn special(words: &[Word]) -> Option<Effect> {
         return Some(effect);
     }
     match name {
+        // Without a dash an `e` shows the environment of processes.
+        "ps" if rest.iter().enumerate().any(|(at, word)| {
+            let letters = word.text.bytes().all(|byte| byte.is_ascii_alphabetic());
+            letters && word.text.contains('e') && (at == 0 || word.text.len() < 4)
+        }) =>
+        {
+            Some(Effect::Guessed(Act::UnknownOption, "`ps` may show the environment of processes".to_owned()))
+        }
         "kill" => own_jobs(rest),
         "find" if rest.iter().any(|word| word.text == "-delete") => deleted(words),
         "awk" | "gawk" | "mawk" => awk(rest),

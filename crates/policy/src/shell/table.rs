@@ -745,5 +745,6 @@ pub(super) const KNOWN_BY_NAME: &[(&str, Act)] = &[
     ("screen", Act::Wrapper), ("tmux", Act::Wrapper), ("at", Act::Wrapper), ("batch", Act::Wrapper),
     ("crontab", Act::StartupCode), ("systemctl", Act::StartupCode), ("launchctl", Act::StartupCode),
     ("systemd-run", Act::Wrapper), ("chronic", Act::Wrapper), ("entr", Act::Wrapper), ("find", Act::Wrapper),
-    ("install", Act::UnknownOption), ("ssh-agent", Act::Wrapper), ("dbus-run-session", Act::Wrapper), ("caffeinate", Act::Wrapper),
+    ("install", Act::UnknownOption), ("cargo", Act::UnknownOption), ("go", Act::UnknownOption), ("git", Act::UnknownOption),
+    ("make", Act::UnknownOption), ("ssh-agent", Act::Wrapper), ("dbus-run-session", Act::Wrapper), ("caffeinate", Act::Wrapper),
 ];

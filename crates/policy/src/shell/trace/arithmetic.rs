@@ -9,10 +9,14 @@ use crate::preset::Act;
 impl Tracer {
     /// `((…))`, `$((…))`: the shell takes what a variable in it holds for a calculation once more, which may run commands.
     pub(super) fn calculate(&mut self, text: &str) {
+        let mut plain = String::new();
         match pieces(text, true) {
             Ok(pieces) => {
                 for piece in pieces {
-                    if !matches!(piece, Piece::Text { .. }) {
+                    if let Piece::Text { text, .. } = &piece {
+                        plain.push_str(text);
+                    } else {
+                        plain.push(' ');
                         let word = self.fill(vec![piece]);
                         if word.iter().any(|word| !word.known && !word.number) {
                             self.calculates("the output of a command");
@@ -32,7 +36,7 @@ impl Tracer {
         {
             drop(self.nested(text));
         }
-        for name in names(text).map(str::to_owned).collect::<Vec<_>>() {
+        for name in names(&plain).map(str::to_owned).collect::<Vec<_>>() {
             match self.variables.get(&name) {
                 Some(Value::Words(words))
                     if words.iter().all(|word| word.number || is_digits(&word.text)) => {}

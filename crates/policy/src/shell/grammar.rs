@@ -258,6 +258,7 @@ fn reaches_plainly(words: &[Word]) -> bool {
         "-m",
         "-P",
         "-b",
+        "-c",
         "-4",
         "-6",
         "-sL",
@@ -315,7 +316,9 @@ fn reaches_plainly(words: &[Word]) -> bool {
     let plain = |word: &Word| {
         !word.text.starts_with('-') || OPTIONS.contains(&word.text.split('=').next().unwrap_or_default())
     };
-    words[1..].iter().all(|word| plain(word) && !word.text.contains("::"))
+    // curl's writes a file.
+    let counts = |word: &Word| word.text != "-c" || words[0].text != "curl";
+    words[1..].iter().all(|word| plain(word) && counts(word) && !word.text.contains("::"))
         && !words.iter().any(|word| word.text == "foreach")
 }
 

@@ -64,15 +64,22 @@ impl PolicyGate {
                 Policy::parse(&text, &format!("[policy] of {origin}"), Layer::Project).map_err(unusable)?,
             );
         }
-        let audit = AuditPaths::new(&settings.audit_log_path);
+        // Wherever the audit log was put, agents have no business with it. In the state directory it is out of their reach
+        // already, and each path costs a hook some looks at the disk.
+        let log = &settings.audit_log_path;
+        let is_state = log.starts_with(paths.state_dir()) && !log.starts_with(&settings.shared_directory);
+        let audit = (!is_state).then(|| AuditPaths::new(log));
         let mut gate = Self::new(
             Policies::new(layers).map_err(unusable)?,
             // The directory above holds the sockets of other projects of the same person.
             [Some(paths.state_dir()), paths.runtime_dir().parent().map(ToOwned::to_owned)]
                 .into_iter()
                 .flatten()
-                // Wherever it was put, agents have no business with it.
-                .chain([audit.current().to_owned(), audit.directory().to_owned()])
+                .chain(
+                    audit
+                        .into_iter()
+                        .flat_map(|audit| [audit.current().to_owned(), audit.directory().to_owned()]),
+                )
                 .collect(),
         );
         gate.open.push(settings.shared_directory.clone());

@@ -114,7 +114,7 @@ fn files_are_for_us_alone_and_links_are_not_followed() {
     symlink("/dev/full", &full).unwrap();
     let directory = scene.directory.path().join("directory.jsonl");
     fs::create_dir(&directory).unwrap();
-    for path in [linked, full, directory, "/dev/full".into()] {
+    for path in [linked, full, directory] {
         let log = AuditLog::new(&path, AuditOptions::default(), Redactor::new());
         let (call, verdict) =
             (ToolCall::new("Bash", json!({}), "/"), Verdict::new(Decision::Allow, Risk::Low, ""));
@@ -123,8 +123,6 @@ fn files_are_for_us_alone_and_links_are_not_followed() {
         assert!(is_refused, "{}: {error}", path.display());
     }
     assert_eq!(fs::read_to_string(precious).unwrap(), "mine");
-    // What /dev/full would have had beside it.
-    let _ = fs::remove_dir_all("/dev/full.d");
 }
 
 #[test]

@@ -84,6 +84,16 @@ impl Scene {
         serde_json::from_str(&out).unwrap_or_else(|error| panic!("{args:?}: {error}: {out}"))
     }
 
+    /// The same beside a command that was started a moment ago, which may not have made the database yet.
+    fn json_or_nothing_yet(&self, args: &[&str]) -> Option<Value> {
+        let outcome = self.run(&[args, &["--format", "json"]].concat());
+        if outcome.code == 6 && outcome.err.contains("there is no mission database") {
+            return None;
+        }
+        assert_eq!(outcome.code, 0, "{args:?}: {outcome:#?}");
+        Some(serde_json::from_str(&outcome.out).unwrap())
+    }
+
     /// Starts the mission in the background; it is ended with the value.
     pub(crate) fn up(&self) -> Up<'_> {
         self.ok(&["up", "--detach", "--agent", "scripted"]);
@@ -108,7 +118,7 @@ impl Scene {
     /// Waits until the agent of some task is in the middle of its turn, and gives the task's id.
     pub(crate) fn await_turn(&self) -> String {
         wait_until(DEADLINE, "an agent is at work", || {
-            let slots = self.json(&["agent", "list"]);
+            let slots = self.json_or_nothing_yet(&["agent", "list"])?;
             let busy = slots.as_array()?.iter().find(|slot| slot["status"] == "thinking")?;
             busy["task"].as_str().map(str::to_owned)
         })
@@ -118,7 +128,7 @@ impl Scene {
     /// Waits until a question is open.
     pub(crate) fn await_approval(&self) -> Value {
         wait_until(DEADLINE, "a question is open", || {
-            self.json(&["approvals"]).as_array().and_then(|approvals| approvals.first().cloned())
+            self.json_or_nothing_yet(&["approvals"])?.as_array()?.first().cloned()
         })
         .unwrap()
     }

@@ -157,7 +157,7 @@ pub(crate) fn risks(command: &Command, own_pids: &[u32]) -> Vec<(Act, String)> {
         "missiond" if controls(rest) => add(Act::OrchestratorControl),
         // `cargo run --bin missiond -- approve 7`
         "cargo" if rest.iter().any(|word| word.text.starts_with("missiond")) && controls(rest) => {
-            add(Act::OrchestratorControl)
+            add(Act::OrchestratorControl);
         }
         _ => {}
     }

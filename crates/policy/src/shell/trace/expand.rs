@@ -234,14 +234,11 @@ impl Tracer {
                 return Value::Unknown(Unknown { number: false, ..unknown });
             }
         };
-        let known = match known {
-            Some(known) => known,
-            None => {
-                if operator.ends_with('=') {
-                    self.assign(name, Value::Words(vec![other.clone()]));
-                }
-                return Value::Words(vec![other]);
+        let Some(known) = known else {
+            if operator.ends_with('=') {
+                self.assign(name, Value::Words(vec![other.clone()]));
             }
+            return Value::Words(vec![other]);
         };
         match operator {
             ":=" if known.text.is_empty() && known.known => {

@@ -93,8 +93,7 @@ fn rules_for_a_role_hold_for_the_role_that_is_named() {
         serde_json::from_str::<Value>(&outcome.out).unwrap()["decision"].clone()
     };
     assert_eq!(decision(&["--role", "reviewer"]), json!("deny"));
-    // The call is made elsewhere, which is asked about.
-    assert_eq!(decision(&["--role", "coder"]), json!("ask"));
+    assert_eq!(decision(&["--role", "coder"]), json!("allow"));
     // Whoever it is might be a reviewer.
     assert_eq!(decision(&["--slot", "s1", "--agent", "claude"]), json!("deny"));
 }

@@ -26,8 +26,81 @@ const MADE: &[&str] = &[
     "thumbs.db",
 ];
 
-/// Endings of files in a git directory, which a pattern must not mean.
-const OF_GIT: &[&str] = &["sample", "lock", "pack", "idx", "rev", "bitmap", "keep"];
+/// Endings of files that tools make, or that are a project's own code and text: nothing that is protected has them.
+const OWN: &[&str] = &[
+    "o",
+    "obj",
+    "a",
+    "so",
+    "d",
+    "pyc",
+    "pyo",
+    "class",
+    "tmp",
+    "temp",
+    "log",
+    "bak",
+    "orig",
+    "rej",
+    "swp",
+    "swo",
+    "gch",
+    "out",
+    "map",
+    "tsbuildinfo",
+    "profraw",
+    "profdata",
+    "gcda",
+    "gcno",
+    "exe",
+    "dll",
+    "pdb",
+    "rs",
+    "py",
+    "go",
+    "java",
+    "c",
+    "h",
+    "cc",
+    "cpp",
+    "hpp",
+    "cxx",
+    "ts",
+    "tsx",
+    "js",
+    "jsx",
+    "mjs",
+    "css",
+    "scss",
+    "less",
+    "html",
+    "vue",
+    "svelte",
+    "md",
+    "txt",
+    "rst",
+    "rb",
+    "php",
+    "kt",
+    "swift",
+    "cs",
+    "sql",
+    "proto",
+    "dart",
+    "scala",
+    "hs",
+    "ml",
+    "ex",
+    "exs",
+    "lua",
+    "r",
+    "jl",
+    "zig",
+    "nim",
+    "csv",
+    "svg",
+    "png",
+];
 
 impl Judge<'_> {
     /// Some of the files below a directory, which another command finds.
@@ -104,7 +177,5 @@ fn is_replaceable(pattern: &str) -> bool {
         return true;
     }
     let ending = lower.rsplit_once('.').map(|(_, ending)| ending).unwrap_or_default();
-    let written_out =
-        !ending.is_empty() && ending.chars().all(|c| c.is_ascii_alphanumeric() || "_~-".contains(c));
-    written_out && !OF_GIT.contains(&ending) && !could_be_secret(&lower)
+    OWN.contains(&ending) && !lower.starts_with('.') && !could_be_secret(&lower)
 }

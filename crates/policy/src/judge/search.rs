@@ -114,7 +114,8 @@ fn taken(words: &[Word]) -> Taken {
                 Taken::All
             }
         }
-        "diff" if has(&["--rec"]) || texts().any(|text| cluster(text).contains('r')) => Taken::All,
+        // A directory against another is gone through.
+        "diff" => Taken::All,
         "rg" => {
             let globs =
                 words.windows(2).filter(|pair| ["-g", "--glob", "--iglob"].contains(&pair[0].text.as_str()));

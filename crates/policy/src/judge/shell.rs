@@ -134,13 +134,31 @@ impl Judge<'_> {
         if written.is_empty() || command.words.is_empty() || command.wraps {
             return None;
         }
+        let named = |names: &[&str]| {
+            written
+                .iter()
+                .any(|path| path.file_name().is_some_and(|name| names.iter().any(|known| name == *known)))
+        };
+        if program(&command.words) == "git"
+            && named(&["HEAD", "config", "objects", "refs", ".git", "gitdir", "commondir"])
+        {
+            return Some(self.changed_before("the repository"));
+        }
+        let option =
+            |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('-'));
+        if command.words.iter().any(|word| word.glob) && written.iter().any(option) {
+            return Some(self.changed_before("a wildcard"));
+        }
         let Effect::Known(Use { act: Act::RunInside, paths, .. }) = read(&command.words) else { return None };
         let (_, script) = paths.last()?;
         let plain = |path: PathBuf| path.components().collect::<PathBuf>();
-        here?
-            .iter()
-            .map(|cwd| self.target(script, cwd))
-            .find(|path| written.iter().any(|written| plain(written.clone()) == plain(path.clone())))?;
+        here?.iter().map(|cwd| self.target(script, cwd)).find(|path| {
+            let path = plain(path.to_path_buf());
+            // A program may be named without its ending, and by the directory it lies in.
+            written.iter().map(|written| plain(written.clone())).any(|written| {
+                written == path || written.starts_with(&path) || written.with_extension("") == path
+            })
+        })?;
         let detail = format!("{} is code that an earlier part of the command wrote", quoted(&script.text));
         Some(self.settle(Act::Interpreter, None, &detail))
     }
@@ -251,10 +269,17 @@ impl Judge<'_> {
             return verdict;
         }
         if command.wraps {
-            let starts = wrapped_reads(&command.words);
-            for word in &starts {
-                for cwd in here {
-                    verdict = verdict.strictest(self.word(word, cwd, Access::Read, hit));
+            // What `find` does besides running something.
+            if program(&command.words) == "find" {
+                let (act, paths, detail) = match read(&without_runs(&command.words)) {
+                    Effect::Known(known) => (known.act, known.paths, String::new()),
+                    Effect::Guessed(act, why) => (act, Vec::new(), why),
+                };
+                verdict = verdict.strictest(self.settle(act, hit, &detail));
+                for (access, word) in &paths {
+                    for cwd in here {
+                        verdict = verdict.strictest(self.word(word, cwd, *access, hit));
+                    }
                 }
             }
             let detail = format!("{} runs another command", quoted(program(&command.words)));
@@ -300,6 +325,9 @@ impl Judge<'_> {
             let place = start.to_string_lossy();
             verdict = verdict.strictest(self.reading(&place, &place, &start, access, By::Command, hit));
             if program(&command.words) == "git" {
+                for (_, word) in used.paths.iter().filter(|(_, word)| word.known) {
+                    verdict = verdict.strictest(self.outside_of_repository(word, &start, hit));
+                }
                 verdict = verdict.strictest(self.repository(&start, hit));
                 if changes.made(&start) {
                     verdict = verdict.strictest(self.changed_before(&place));
@@ -392,7 +420,12 @@ impl Judge<'_> {
     pub(super) fn target(&self, word: &Word, cwd: &Path) -> PathBuf {
         if word.root {
             let rest = word.text.split_once(')').map_or("", |(_, rest)| rest).trim_start_matches('/');
-            let inside = self.surroundings.workspace.join(rest);
+            let workspace = &self.surroundings.workspace;
+            // In a larger repository it is that one's.
+            let own = self.links.is_absent(workspace)
+                || self.links.exists(&workspace.join(".git"))
+                || !self.links.exists(workspace);
+            let inside = if own { workspace.join(rest) } else { PathBuf::from("/").join(rest) };
             // Elsewhere it is another repository's, or none.
             return if cwd.starts_with(&self.surroundings.workspace) {
                 inside
@@ -463,8 +496,17 @@ impl Judge<'_> {
             if !changes_directory(&command.words) {
                 continue;
             }
-            let there = here.and_then(|here| self.changed(&command.words[1..], &here));
+            let there = here.clone().and_then(|here| self.changed(&command.words[1..], &here));
             shell.succeeded.clone_from(&there);
+            if command.branch {
+                // It may have been passed over.
+                shell.succeeded = here.zip(there.clone()).map(|(mut before, after)| {
+                    before.extend(after);
+                    before.sort();
+                    before.dedup();
+                    before
+                });
+            }
             shell.anywhere = shell.anywhere.take().zip(there).map(|(mut before, after)| {
                 before.extend(after);
                 before.sort();
@@ -480,7 +522,7 @@ impl Judge<'_> {
         let mut words = words.iter().filter(|word| !["-P", "-L", "--"].contains(&word.text.as_str()));
         match (words.next(), words.next()) {
             (None, None) => Some(vec![self.home()?.to_owned()]),
-            (Some(word), None) if word.known && !word.glob && !word.text.starts_with('-') => {
+            (Some(word), None) if word.known && !word.glob && !word.text.starts_with(['-', '+']) => {
                 Some(here.iter().map(|cwd| self.target(word, cwd)).collect())
             }
             _ => None,
@@ -501,17 +543,20 @@ fn distinct(paths: &[(Access, Word)]) -> impl Iterator<Item = &(Access, Word)> {
     })
 }
 
-/// What a command that runs others reads by itself.
-fn wrapped_reads(words: &[Word]) -> Vec<Word> {
-    match program(words) {
-        "find" => words[1..]
-            .iter()
-            .skip_while(|word| ["-H", "-P", "-L"].contains(&word.text.as_str()))
-            .take_while(|word| !word.text.starts_with(['-', '(', '!']))
-            .cloned()
-            .collect(),
-        _ => Vec::new(),
+/// The words of `find` without the commands that it runs.
+fn without_runs(words: &[Word]) -> Vec<Word> {
+    let mut kept = Vec::new();
+    let mut runs = false;
+    for word in words {
+        if ["-exec", "-ok", "-execdir", "-okdir"].contains(&word.text.as_str()) {
+            runs = true;
+        } else if runs {
+            runs = ![";", "+"].contains(&word.text.as_str());
+        } else {
+            kept.push(word.clone());
+        }
     }
+    kept
 }
 
 /// The command as an allow rule sees it: a word with a space in it can't pass for two.

@@ -228,7 +228,36 @@ const STARTUP_CODE: &[&str] = &[
     ".gitmodules",
     ".gitattributes",
     ".envrc",
+    ".opencode",
+    ".devcontainer.json",
+    ".circleci",
+    ".travis.yml",
+    "azure-pipelines.yml",
+    "jenkinsfile",
+    ".hg/hgrc",
+    ".jj/repo",
+    ".lefthook.yml",
+    "lefthook-local.yml",
+    ".windsurf",
+    ".roo",
+    ".kiro",
+    ".amp",
+    ".qwen",
+    ".aider.conf.yml",
+    ".nvim.lua",
+    ".exrc.lua",
+    ".tool-versions",
+    ".pnpmfile.cjs",
+    ".yarn/releases",
+    ".yarn/plugins",
+    ".buildkite",
+    ".drone.yml",
+    ".forgejo/workflows",
+    ".gitea/workflows",
 ];
+
+/// Endings of files that an editor takes for a workspace with tasks.
+const STARTUP_ENDINGS: &[&str] = &[".code-workspace"];
 
 /// The strictest protection that the names in a path ask for.
 ///
@@ -271,6 +300,7 @@ pub(super) fn by_name(path: &Path, access: Access) -> Option<Protection> {
     let above = access == Access::Delete
         && [CREDENTIALS, STARTUP_CODE].iter().any(|table| is_ancestor(&names, table, absolute));
     if above
+        || (changes && STARTUP_ENDINGS.iter().any(|ending| last.ends_with(ending)))
         || (changes && (holds_any(&names, STARTUP_CODE) || is_ancestor(&names, AGENT_SETTINGS, absolute)))
     {
         return Some(Protection::StartupCode);

@@ -333,8 +333,16 @@ fn likely_paths(command: &Command) -> Vec<(Access, Word)> {
             [all(Access::Write, &operands), after(words, &["-d", "--directory", "-o", "--output"])].concat()
         }
         ("tar" | "bsdtar" | "unzip" | "7z" | "cpio" | "wget" | "make", _) => {
+            // A file is named by what is fetched, unless its name is given.
+            let fetched = operands
+                .iter()
+                .filter(|_| base(first) == "wget" && !words.iter().any(|word| is_short(word, 'O')));
+            let fetched =
+                fetched.filter_map(|word| word.text.rsplit('/').next()).filter(|name| !name.is_empty());
+            let fetched: Vec<_> = fetched.map(|name| (Access::Write, Word::literal(name))).collect();
             let named = words.iter().flat_map(named);
             named
+                .chain(fetched)
                 .chain(after(words, &["-C", "--directory", "-d", "-P", "--directory-prefix", "-D"]))
                 .chain(outputs(words))
                 .collect()

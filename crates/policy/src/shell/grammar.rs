@@ -170,9 +170,11 @@ pub(crate) fn read(words: &[Word]) -> Effect {
         plain = std::iter::once(first).chain(words[1..].iter().cloned()).collect::<Vec<_>>();
         words = &plain;
     }
-    if let Some(effect) = special(words) {
-        return effect;
-    }
+    special(words).unwrap_or_else(|| by_table(words))
+}
+
+/// Reads a command by the table alone.
+pub(super) fn by_table(words: &[Word]) -> Effect {
     let (directory, words) = match git_directory(words) {
         Ok(found) => found,
         Err(option) => {
@@ -317,7 +319,8 @@ fn reaches_plainly(words: &[Word]) -> bool {
         !word.text.starts_with('-') || OPTIONS.contains(&word.text.split('=').next().unwrap_or_default())
     };
     // curl's writes a file.
-    let counts = |word: &Word| word.text != "-c" || words[0].text != "curl";
+    let counts =
+        |word: &Word| (word.text != "-c" || words[0].text != "curl") && !word.text.contains("%output");
     words[1..].iter().all(|word| plain(word) && counts(word) && !word.text.contains("::"))
         && !words.iter().any(|word| word.text == "foreach")
 }
@@ -396,6 +399,39 @@ pub(crate) fn skipped_options(words: &[Word], values: &[&str]) -> usize {
     at
 }
 
+/// Whether a word that cargo hands on to a test, a linter or a formatter only picks, shows or counts.
+fn is_of_tests(word: &Word, command: &str) -> bool {
+    const OPTIONS: &[&str] = &[
+        "--nocapture",
+        "--no-capture",
+        "--exact",
+        "--test-threads",
+        "--skip",
+        "--ignored",
+        "--include-ignored",
+        "--list",
+        "--quick",
+        "--show-output",
+        "--quiet",
+        "-q",
+        "--color",
+        "--check",
+        "-D",
+        "-W",
+        "-A",
+        "-F",
+        "--deny",
+        "--warn",
+        "--allow",
+        "--no-deps",
+    ];
+    let text = word.text.as_str();
+    let name = text.split('=').next().unwrap_or_default();
+    let lint = ["-D", "-W", "-A", "-F"].iter().any(|option| text.starts_with(option));
+    let picks = !text.starts_with('-') && command != "cargo fmt" && !text.contains(['/', '.']);
+    word.known && !word.glob && !text.starts_with('@') && (OPTIONS.contains(&name) || lint || picks)
+}
+
 /// Whether git takes the text for the whole working tree, or for files that aren't written out.
 fn is_everything(text: &str) -> bool {
     let mut depth = 0_i32;
@@ -464,6 +500,12 @@ impl Reader<'_> {
                 self.operands.push(word.clone());
                 // Its options come first.
                 only_operands |= self.spec.operands == Operands::Inert;
+            } else if text == "--" && self.spec.name.starts_with("cargo ") && self.spec.name != "cargo run" {
+                let others: Vec<&Word> = words.collect();
+                return match others.iter().find(|word| !is_of_tests(word, self.spec.name)) {
+                    Some(word) => Err(format!("what `{}` means to the tool isn't known", word.text)),
+                    None => self.place_operands(),
+                };
             } else if text == "--" {
                 only_operands = true;
                 self.before_dashes = Some(self.operands.len());
@@ -680,7 +722,12 @@ impl Reader<'_> {
             }
             Operands::Script => {
                 let reaching = |word: &&Word| REACHING.iter().any(|name| word.text.contains(name));
-                if let Some(word) = operands.first().filter(reaching) {
+                // `env` prints every variable; a tool of the project's may be named as well as a script.
+                let tool = |word: &&Word| {
+                    ["env", "-"].contains(&word.text.as_str())
+                        || KNOWN_BY_NAME.iter().any(|(name, _)| *name == word.text)
+                };
+                if let Some(word) = operands.iter().find(reaching).or(operands.first().filter(tool)) {
                     return Err(odd(word));
                 }
                 self.all(Access::Read, operands);
@@ -696,9 +743,7 @@ impl Reader<'_> {
             }
             Operands::Read => {
                 // Compilers and test runners read options from such a file.
-                if let Some(word) =
-                    operands.iter().find(|word| self.spec.act == Act::Build && word.text.starts_with('@'))
-                {
+                if let Some(word) = operands.iter().find(|word| word.text.starts_with('@')) {
                     return Err(odd(word));
                 }
                 self.all(Access::Read, operands);
@@ -758,8 +803,9 @@ impl Reader<'_> {
             }
             Operands::Mode => {
                 let mode = operands.first().map(|word| word.text.as_str()).unwrap_or_default();
-                let digits = mode.bytes().all(|byte| byte.is_ascii_digit());
-                let special = digits && mode.trim_start_matches('0').len() > 3;
+                let special = mode
+                    .split(|c: char| !c.is_ascii_digit())
+                    .any(|digits| digits.trim_start_matches('0').len() > 3);
                 let plain = !special && mode.chars().all(|c| "augorwxX+-=,01234567".contains(c));
                 if !plain {
                     return Err(format!("the mode `{mode}` isn't known to be harmless"));

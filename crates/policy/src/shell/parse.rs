@@ -17,7 +17,7 @@ const MAX_CASES: usize = 6;
 const FEW: usize = 64;
 
 /// The most signs of nesting inside words: the tokenizer goes down with each.
-const MAX_SUBSTITUTIONS: usize = 512;
+const MAX_SUBSTITUTIONS: usize = 256;
 
 /// Room for the deepest tree that passes.
 const STACK_BYTES: usize = 32 << 20;

@@ -45,6 +45,10 @@ pub(crate) struct Command {
     pub(crate) scope: usize,
     /// Commands of one group may run at the same time, or in turn.
     pub(crate) group: usize,
+    /// Whether it may be skipped while what follows it runs.
+    pub(crate) branch: bool,
+    /// Whether its output or input goes elsewhere.
+    pub(crate) connected: bool,
     /// Whether the directory it runs in can't be told.
     pub(crate) lost: bool,
     /// The command that runs this one, where that one is understood.
@@ -79,6 +83,8 @@ pub(crate) struct Word {
     pub(crate) number: bool,
     /// Whether it starts with what `git rev-parse --show-toplevel` prints, in place of its text up to the first `)`.
     pub(crate) root: bool,
+    /// Whether it starts with the directory that the shell was in, in place of its text's `.`.
+    pub(crate) here: bool,
     /// Files that lie below the directory that the text names, instead of that directory.
     pub(crate) below: Option<Below>,
 }

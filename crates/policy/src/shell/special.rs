@@ -46,10 +46,7 @@ const INTERPRETERS: &[Interpreter] = &[
         ],
     },
     Interpreter { names: &["ruby", "perl"], options: &["-w", "-c"] },
-    Interpreter {
-        names: &["php", "lua", "Rscript", "tsx", "ts-node", "julia", "elixir", "dart"],
-        options: &[],
-    },
+    Interpreter { names: &["php", "lua", "Rscript", "tsx", "ts-node", "julia", "elixir"], options: &[] },
     Interpreter {
         names: &["sh", "bash", "zsh", "dash", "ksh", "ash"],
         options: &["-e", "-u", "-x", "-v", "-l", "-eu", "-ex", "-eux", "-xe"],
@@ -115,11 +112,49 @@ fn listed_branches(words: &[Word]) -> Option<Effect> {
     lists.then(|| known(Act::Inspect, Vec::new()))
 }
 
+/// What scripts are told by name that reaches beyond the workspace, or runs code in place.
+const ASKED_OF_SCRIPTS: &[&str] = &[
+    "install",
+    "upload",
+    "publish",
+    "deploy",
+    "push",
+    "login",
+    "register",
+    "shell",
+    "tinker",
+    "console",
+    "dbshell",
+    "eval",
+    "repl",
+    "inspect",
+    "uninstall",
+    "upgrade",
+    "bdist_wininst",
+    "approve",
+    "reject",
+];
+
 /// What is known of a command by its own rules; `None` where the table has to say.
 pub(super) fn special(words: &[Word]) -> Option<Effect> {
     let name = program(words);
     if name.contains('/') && words[0].known {
-        return Some(own_program(words, 1));
+        // A tool of the project is what it is called.
+        let base = super::walk::base(&words[0]);
+        let named: Vec<Word> =
+            std::iter::once(Word::literal(&base)).chain(words[1..].iter().cloned()).collect();
+        return Some(match (read(&named), own_program(words, 1)) {
+            (Effect::Guessed(Act::UnknownCommand, _), own) => own,
+            (Effect::Guessed(act, why), _) => Effect::Guessed(act, why),
+            (Effect::Known(tool), Effect::Known(mut own)) if own.act == Act::RunInside => {
+                let program = own.paths.pop();
+                own.paths.extend(tool.paths);
+                own.paths.extend(program);
+                own.whole.extend(tool.whole);
+                Effect::Known(own)
+            }
+            (_, own) => own,
+        });
     }
     let rest = words.get(1..)?;
     if let [word] = rest
@@ -148,6 +183,17 @@ pub(super) fn special(words: &[Word]) -> Option<Effect> {
         "ln" => link(rest),
         "tar" => tar(rest),
         "curl" | "wget" => fetch(name, rest),
+        "man" if rest.iter().any(|word| word.text.contains('/')) => {
+            Some(Effect::Guessed(Act::UnknownOption, "`man` shows any file".to_owned()))
+        }
+        "cmake" | "ctest" if rest.iter().any(reaches_in_cmake) => {
+            Some(Effect::Guessed(Act::UnknownOption, "`cmake` may run or install something".to_owned()))
+        }
+        "set" if rest.windows(2).any(|pair| sets_option(&pair[0], &pair[1])) => Some(Effect::Guessed(
+            Act::UnknownOption,
+            "`set` changes how the shell reads what follows".to_owned(),
+        )),
+        "gunzip" | "gzip" | "xz" | "bzip2" | "zstd" => unpacked(words),
         "zip" => zip(rest),
         "split" => split(rest),
         "dd" => copy_blocks(rest),
@@ -167,6 +213,15 @@ fn own_program(words: &[Word], operands: usize) -> Effect {
     let name = script.text.rsplit('/').next().unwrap_or_default().to_lowercase();
     if let Some(reaching) = REACHING.iter().find(|part| name.contains(**part)) {
         return Effect::Guessed(Act::Publish, format!("`{}` may {reaching}", script.text));
+    }
+    // What a script is told to do counts as well.
+    let told = |word: &&Word| {
+        let plain =
+            word.text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b':' | b'_'));
+        plain && !word.text.starts_with('-') && ASKED_OF_SCRIPTS.contains(&word.text.to_lowercase().as_str())
+    };
+    if let Some(word) = words[operands..].iter().find(told) {
+        return Effect::Guessed(Act::Publish, format!("`{}` is told to {}", script.text, word.text));
     }
     let command = Command { words: words[operands - 1..].to_vec(), ..Command::default() };
     let Use { paths, .. } = likely_use(&command, Act::RunInside);
@@ -190,7 +245,10 @@ fn interpreted(name: &str, words: &[Word]) -> Option<Effect> {
         .position(|word| !(word.known && interpreter.options.contains(&word.text.as_str())))?
         + 1;
     let script = &words[at];
-    let file = script.known
+    // node's debugger takes it for a command of its own.
+    let debugs = ["node", "nodejs"].contains(&name) && script.text == "inspect";
+    let file = !debugs
+        && script.known
         && !script.substituted
         && !script.glob
         && !script.text.starts_with('-')
@@ -456,6 +514,7 @@ const CURL_DATA: &[&str] = &["-d", "--data", "--data-raw", "--data-binary", "--j
 fn fetch(name: &str, words: &[Word]) -> Option<Effect> {
     let mut paths = Vec::new();
     let mut urls = Vec::new();
+    let fetched_nowhere = words.iter().any(|word| ["--spider", "-qO-", "-O-"].contains(&word.text.as_str()));
     let mut words = words.iter();
     while let Some(word) = words.next() {
         if word.splits || word.glob && word.text.starts_with('-') {
@@ -483,7 +542,8 @@ fn fetch(name: &str, words: &[Word]) -> Option<Effect> {
         }
         if CURL_TEXTS.contains(&text) {
             let value = words.next()?;
-            if value.splits || (value.text.starts_with('@') && value.known) {
+            if value.text.contains("%output") || value.splits || (value.text.starts_with('@') && value.known)
+            {
                 return None;
             }
         } else if CURL_DATA.contains(&text) {
@@ -526,7 +586,9 @@ fn fetch(name: &str, words: &[Word]) -> Option<Effect> {
         let whole = word.known || word.text.split_once("://").is_some_and(|(_, rest)| rest.contains('/'));
         whole && !word.text.contains(['{', '[']) | word.text.contains("[::1]") && is_this_machine(&address)
     };
-    if urls.is_empty() || !urls.iter().all(local) {
+    // wget names a file by what it fetches.
+    let named = name == "curl" || !paths.is_empty() || fetched_nowhere;
+    if urls.is_empty() || !urls.iter().all(local) || !named {
         return None;
     }
     paths.retain(|(_, word)| word.text != "-");
@@ -567,6 +629,10 @@ fn split(words: &[Word]) -> Option<Effect> {
     }
     let (file, prefix) = operands.split_first()?;
     let made = prefix.first().cloned().unwrap_or_else(|| Word::literal("x"));
+    // What is added may complete the name of something protected.
+    if made.text.rsplit('/').next().is_some_and(|name| name.contains('.')) {
+        return None;
+    }
     let paths = [(Access::Read, file.clone()), (Access::Write, made)]
         .into_iter()
         .filter(|(_, word)| word.text != "-")
@@ -591,4 +657,56 @@ fn copy_blocks(words: &[Word]) -> Option<Effect> {
 /// Whether a word can only be a file: a revision holds no dot, or more.
 fn is_no_revision(text: &str) -> bool {
     text.contains('.') && !text.contains("..") && !text.contains(['~', '^', '@'])
+}
+
+/// A definition or a target of cmake that may name a program, or writes elsewhere.
+fn reaches_in_cmake(word: &Word) -> bool {
+    const DEFINITIONS: &[&str] = &[
+        "CMAKE_BUILD_TYPE",
+        "BUILD_TESTING",
+        "CMAKE_EXPORT_COMPILE_COMMANDS",
+        "BUILD_SHARED_LIBS",
+        "CMAKE_CXX_STANDARD",
+        "CMAKE_C_STANDARD",
+        "CMAKE_VERBOSE_MAKEFILE",
+    ];
+    let defined = word.text.strip_prefix("-D").map(|text| text.split(['=', ':']).next().unwrap_or_default());
+    defined.is_some_and(|name| !DEFINITIONS.contains(&name)) || word.text.contains("install")
+}
+
+/// `set -o` with an option that does more than make the shell stricter.
+fn sets_option(option: &Word, value: &Word) -> bool {
+    const STRICT: &[&str] = &[
+        "errexit",
+        "nounset",
+        "pipefail",
+        "xtrace",
+        "noclobber",
+        "errtrace",
+        "functrace",
+        "noglob",
+        "verbose",
+    ];
+    let takes =
+        option.text.starts_with(['-', '+']) && !option.text.starts_with("--") && option.text.ends_with('o');
+    takes && !STRICT.contains(&value.text.as_str())
+}
+
+/// What is unpacked comes to be under the name without its ending.
+fn unpacked(words: &[Word]) -> Option<Effect> {
+    const ENDINGS: &[&str] = &[".gz", ".xz", ".bz2", ".zst", ".z", ".lzma"];
+    if words.iter().any(|word| ["-l", "--list", "-t"].contains(&word.text.as_str())) {
+        return None;
+    }
+    let Effect::Known(mut used) = super::grammar::by_table(words) else { return None };
+    let made: Vec<(Access, Word)> = used
+        .paths
+        .iter()
+        .filter_map(|(_, word)| {
+            let text = ENDINGS.iter().find_map(|ending| word.text.strip_suffix(ending))?;
+            Some((Access::Write, Word { text: text.to_owned(), ..word.clone() }))
+        })
+        .collect();
+    used.paths.extend(made);
+    Some(Effect::Known(used))
 }

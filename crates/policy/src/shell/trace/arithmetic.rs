@@ -1,10 +1,16 @@
 //! What a calculation reads and runs.
 
+use std::collections::HashSet;
+
 use super::{
+    super::script::Word,
     Tracer, Unknown, Value, environment, is_digits,
     pieces::{Piece, pieces},
 };
 use crate::preset::Act;
+
+/// The longest calculation that is looked through.
+const MAX_CALCULATION: usize = 2048;
 
 impl Tracer {
     /// `((…))`, `$((…))`: the shell takes what a variable in it holds for a calculation once more, which may run commands.
@@ -36,7 +42,14 @@ impl Tracer {
         {
             drop(self.nested(text));
         }
-        for name in names(&plain).map(str::to_owned).collect::<Vec<_>>() {
+        if plain.len() > MAX_CALCULATION {
+            self.doubts.push("a calculation is too long".to_owned());
+            return;
+        }
+        for name in names(&plain).map(str::to_owned).collect::<HashSet<_>>() {
+            if is_set(&plain, &name) {
+                self.steered(&name, &Word::default());
+            }
             match self.variables.get(&name) {
                 Some(Value::Words(words))
                     if words.iter().all(|word| word.number || is_digits(&word.text)) => {}
@@ -59,8 +72,10 @@ impl Tracer {
     }
 
     pub(super) fn calculates(&mut self, what: &str) {
-        self.acts
-            .push((Act::RunInside, format!("what {what} holds is calculated with, which may run a command")));
+        self.acts.push((
+            Act::Interpreter,
+            format!("what {what} holds is calculated with, which may run a command"),
+        ));
     }
 }
 

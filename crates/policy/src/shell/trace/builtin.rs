@@ -21,6 +21,10 @@ impl Tracer {
             "test", "[", "let", "unset", "printf", "read", "declare", "typeset", "local", "export",
             "readonly", "mapfile",
         ];
+        let names_variable = |pair: &[Word]| ["-v", "-R"].contains(&pair[0].text.as_str()) && !pair[1].known;
+        if ["test", "["].contains(&name) && command.words.windows(2).any(names_variable) {
+            self.doubts.push("the name of a variable that is looked for isn't literal".to_owned());
+        }
         if indexes.contains(&name) {
             let hides = |word: &&Word| word.text.contains('[') && word.text.contains(['$', '`']);
             if let Some(word) = command.words[1..].iter().find(hides) {
@@ -33,7 +37,31 @@ impl Tracer {
                 if names.is_empty() {
                     names.push("REPLY".to_owned());
                 }
+                // What is set is told by options in ways that aren't followed.
+                let odd = |word: &Word| {
+                    word.text.starts_with('-')
+                        && !["-r", "-s", "-t", "-v", "-f"].contains(&word.text.as_str())
+                };
+                if name != "unset" && name != "let" && command.words[1..].iter().any(odd) {
+                    let all: Vec<String> = self.variables.keys().cloned().collect();
+                    all.iter().for_each(|variable| self.forget(variable, false));
+                }
+                if name == "let" {
+                    for word in &command.words[1..] {
+                        self.calculate(&word.text.clone());
+                    }
+                }
+                if name != "unset" && name != "let" {
+                    names.iter().for_each(|variable| self.steered(variable, &Word::default()));
+                }
                 if name == "unset" {
+                    for function in &names {
+                        if self.conditions > 0 {
+                            self.doubtful.insert(function.clone());
+                        } else if let Some(body) = self.functions.remove(function) {
+                            self.leftover.push(body);
+                        }
+                    }
                     for variable in names.iter().filter(|name| environment::steers(name, "$")) {
                         self.acts.push((Act::Environment, format!("`{variable}` changes what programs do")));
                     }
@@ -54,7 +82,7 @@ impl Tracer {
                 for word in &command.words[1..] {
                     // A name that stands for another one, or a function that is handed on.
                     if word.text.starts_with('-')
-                        && word.text.contains(['n', 'f', 'F'])
+                        && word.text.contains(['n', 'f', 'F', 'i'])
                         && !(name == "export" && word.text == "-n")
                     {
                         self.doubts

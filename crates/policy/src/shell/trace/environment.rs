@@ -79,6 +79,34 @@ const NUMBERS: &[&str] = &[
 
 /// Starts of the names of variables that make programs run other code, read other files or reach other places.
 const STEERING: &[&str] = &[
+    "ASAN_",
+    "BC_",
+    "BUNDLE_",
+    "CCACHE_",
+    "CGO_",
+    "COVERAGE_",
+    "DOTNET_",
+    "ELIXIR_",
+    "ERL_",
+    "GCC_",
+    "GLIBC_",
+    "GTEST_",
+    "JULIA_",
+    "JUST_",
+    "LLVM_",
+    "LUA_",
+    "MALLOC_",
+    "MIX_",
+    "MYPY_",
+    "PHP",
+    "RUFF_",
+    "R_",
+    "TOX_",
+    "TS_NODE_",
+    "UNZIP",
+    "VALGRIND_",
+    "XZ_",
+    "ZIP",
     "ANTHROPIC_",
     "BASH_",
     "CARGO",
@@ -136,6 +164,19 @@ const STEERING: &[&str] = &[
 /// Whole names of such variables.
 const STEERING_NAMES: &[&str] = &[
     "AR",
+    "COMPILER_PATH",
+    "LIBRARY_PATH",
+    "CPATH",
+    "C_INCLUDE_PATH",
+    "CPLUS_INCLUDE_PATH",
+    "DEPENDENCIES_OUTPUT",
+    "SUNPRO_DEPENDENCIES",
+    "GOWORK",
+    "MANOPT",
+    "NULLCMD",
+    "READNULLCMD",
+    "fpath",
+    "cdpath",
     "AS",
     "AWKPATH",
     "CC",
@@ -246,6 +287,23 @@ pub(super) fn is_number(name: &str) -> bool {
 /// Whether a program that is given this variable may do something else than its words say.
 pub(super) fn steers(name: &str, value: &str) -> bool {
     if SETTINGS.contains(&name) {
+        return false;
+    }
+    // A place for temporary files, modules of the workspace, and limits of memory change nothing of that.
+    let tame = match name {
+        "TMPDIR" | "TMP" | "TEMP" => value.starts_with("/tmp/") && !value.contains(".."),
+        "PYTHONPATH" => value.split(':').all(|part| {
+            !part.is_empty()
+                && !part.starts_with(['/', '~', '$'])
+                && !part.split('/').any(|part| part == "..")
+        }),
+        "NODE_OPTIONS" => value
+            .strip_prefix("--max-old-space-size=")
+            .is_some_and(|size| size.bytes().all(|byte| byte.is_ascii_digit())),
+        "GOFLAGS" => ["-mod=mod", "-mod=vendor", "-mod=readonly"].contains(&value),
+        _ => false,
+    };
+    if tame {
         return false;
     }
     let program = ["PAGER", "EDITOR", "VISUAL"].iter().any(|end| name.ends_with(end));

@@ -10,6 +10,36 @@ use crate::{
     text::{is_invisible, quoted},
 };
 
+/// How deep words may lie in words.
+const MAX_NESTING: usize = 24;
+
+/// Variables that the shell sets by itself: what a command sets them to doesn't stay.
+const OF_THE_SHELL: &[&str] = &[
+    "_",
+    "PWD",
+    "OLDPWD",
+    "OPTARG",
+    "OPTIND",
+    "MAPFILE",
+    "REPLY",
+    "RANDOM",
+    "SECONDS",
+    "LINENO",
+    "UID",
+    "EUID",
+    "PPID",
+    "BASHPID",
+    "FUNCNAME",
+    "BASH_SOURCE",
+    "PIPESTATUS",
+    "DIRSTACK",
+    "GROUPS",
+    "BASH_REMATCH",
+    "COPROC",
+    "EPOCHSECONDS",
+    "HISTCMD",
+];
+
 /// The longest text that a word comes to.
 const MAX_TEXT: usize = 128 << 10;
 
@@ -27,6 +57,21 @@ impl Tracer {
     }
 
     fn unbraced(&mut self, raw: &str) -> Vec<Word> {
+        if self.is_too_deep() {
+            return Vec::new();
+        }
+        self.nesting += 1;
+        let words = self.taken_apart(raw);
+        self.nesting -= 1;
+        words
+    }
+
+    fn is_too_deep(&mut self) -> bool {
+        self.too_complex |= self.nesting >= MAX_NESTING;
+        self.too_complex
+    }
+
+    fn taken_apart(&mut self, raw: &str) -> Vec<Word> {
         match pieces(raw, false) {
             Ok(pieces) => self.fill(pieces),
             Err(problem) => {
@@ -41,13 +86,19 @@ impl Tracer {
         if is_plain(raw) {
             return Word::literal(raw);
         }
-        match pieces(raw, false) {
+        if self.is_too_deep() {
+            return Word::default();
+        }
+        self.nesting += 1;
+        let word = match pieces(raw, false) {
             Ok(pieces) => self.whole(pieces),
             Err(problem) => {
                 self.doubts.push(format!("{}: {problem}", quoted(raw)));
                 Word { text: raw.to_owned(), ..Word::default() }
             }
-        }
+        };
+        self.nesting -= 1;
+        word
     }
 
     /// The text of a here-document.
@@ -116,7 +167,10 @@ impl Tracer {
                         filling.text("~", false);
                         filling.current().tilde = true;
                     }
-                    "+" => filling.text(".", true),
+                    "+" => {
+                        filling.text(".", true);
+                        filling.current().here = true;
+                    }
                     _ => {
                         self.doubts.push(format!("`~{name}` stands for a directory that isn't known here"));
                         filling.text(&format!("~{name}"), false);
@@ -181,6 +235,11 @@ impl Tracer {
 
     /// What a variable holds. `start`: the word begins with it.
     fn value(&self, name: &str, start: bool) -> Value {
+        if OF_THE_SHELL.contains(&name)
+            && (self.variables.contains_key(name) || name == "OLDPWD" || name == "_")
+        {
+            return Value::Unknown(Unknown { found: true, ..Unknown::default() });
+        }
         if let Some(value) = self.variables.get(name) {
             // An array stands for its first element.
             return match value {
@@ -193,7 +252,7 @@ impl Tracer {
         }
         match name {
             "HOME" if start => Value::Words(vec![Word { tilde: true, quoted: true, ..Word::literal("~") }]),
-            "PWD" if start => Value::Words(vec![Word { quoted: true, ..Word::literal(".") }]),
+            "PWD" if start => Value::Words(vec![Word { quoted: true, here: true, ..Word::literal(".") }]),
             // The last job that was started.
             "!" => Value::Words(vec![Word { quoted: true, ..Word::literal("$!") }]),
             "HOME" => {
@@ -250,7 +309,14 @@ impl Tracer {
             }
             ":-" | ":=" => Value::Words(vec![other]),
             ":+" | "+" => Value::Words(vec![other]),
-            "%" | "%%" | "#" | "##" if other.known && known.known && !known.tilde => {
+            "%" | "%%" | "#" | "##"
+                if other.known
+                    && known.known
+                    && !known.tilde
+                    && !known.here
+                    && !known.root
+                    && !other.tilde =>
+            {
                 match trimmed(&known.text, operator, text) {
                     // A pattern that stands for files doesn't after it is cut.
                     Some(text) if !known.glob => Value::Words(vec![Word { text, ..known }]),
@@ -263,7 +329,7 @@ impl Tracer {
 
     /// The output of a script.
     fn output(&mut self, script: &str) -> Value {
-        let from = self.commands.len();
+        let (from, scope) = (self.commands.len(), self.scopes.len());
         let (fed, piped, unknown) = (std::mem::take(&mut self.fed), self.piped.take(), self.unknown_input);
         // `$(< file)` reads a file.
         let doubts = std::mem::take(&mut self.doubts);
@@ -281,21 +347,25 @@ impl Tracer {
                 self.skim(script);
             }
         }
-        self.told(from)
+        self.told(from, scope)
     }
 
     /// What the commands since then print, where that can be told.
-    fn told(&self, from: usize) -> Value {
+    fn told(&self, from: usize, scope: usize) -> Value {
         let found = Unknown { found: true, ..Unknown::default() };
         let number = Unknown { number: true, ..found };
         let made = self.commands.get(from..).unwrap_or_default();
         let Some(last) = made.last() else { return Value::Words(vec![Word::literal("")]) };
         let words: Vec<&str> = last.words.iter().map(|word| word.text.as_str()).collect();
         let known = last.words.iter().all(|word| word.known && !word.glob && !word.splits);
-        let alone = made.len() == 1 && last.redirects.is_empty();
+        let alone = made.len() == 1
+            && last.redirects.is_empty()
+            && !last.connected
+            && !last.branch
+            && last.scope == scope;
         let text = |text: String| Value::Words(vec![Word { quoted: true, ..Word::literal(&text) }]);
         match words.as_slice() {
-            ["pwd"] if alone => text(".".to_owned()),
+            ["pwd"] if alone => Value::Words(vec![Word { quoted: true, here: true, ..Word::literal(".") }]),
             ["git", "rev-parse", "--show-toplevel"] if alone => Value::Words(vec![Word {
                 quoted: true,
                 root: true,
@@ -306,13 +376,27 @@ impl Tracer {
             }
             // A new file of an unguessable name.
             ["mktemp"] | ["mktemp", "-d"] if alone => text("/tmp/tmp.XXXXXXXXXX".to_owned()),
-            ["echo", rest @ ..] if alone && known && !rest.iter().any(|word| word.starts_with('-')) => {
+            ["echo", rest @ ..]
+                if alone
+                    && known
+                    && !last.words.iter().any(|word| word.tilde || word.here)
+                    && !rest.iter().any(|word| word.starts_with('-') || word.contains('\\')) =>
+            {
                 text(rest.join(" "))
             }
-            ["basename", path] if alone && known => {
+            ["basename", path]
+                if alone && known && !last.words[1].here && !path.trim_matches('/').is_empty() =>
+            {
                 text(path.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned())
             }
-            ["dirname", path] if alone && known && !last.words[1].tilde => {
+            ["dirname", path]
+                if alone
+                    && known
+                    && !last.words[1].tilde
+                    && !last.words[1].here
+                    && !last.words[1].root
+                    && path.trim_end_matches('/').trim_start_matches('/').contains('/') =>
+            {
                 let directory =
                     path.trim_end_matches('/').rsplit_once('/').map_or(".", |(directory, _)| directory);
                 text(if directory.is_empty() { "/" } else { directory }.to_owned())
@@ -392,6 +476,7 @@ impl Filling {
     fn text(&mut self, text: &str, quoted: bool) {
         self.length += text.len();
         let word = self.current();
+        word.known &= !touches(word, text);
         word.text.push_str(text);
         word.quoted |= quoted;
         word.glob |= !quoted && text.contains(['*', '?', '[']) && word.text != "[" && word.text != "[[";
@@ -455,8 +540,11 @@ impl Filling {
         self.length += text.len();
         let word = self.current();
         let bare = word.text.is_empty();
+        word.known &= !touches(word, text);
         word.text.push_str(text);
         word.quoted = true;
+        word.here |= value.here && bare;
+        word.known &= !value.here || bare;
         word.root |= value.root && bare;
         word.known &= !value.root || bare;
         word.tilde |= value.tilde && starts && text.starts_with('~');
@@ -482,4 +570,10 @@ impl Filling {
 
 pub(super) fn holds_number(word: &Word) -> bool {
     word.number || (word.known && is_digits(&word.text))
+}
+
+/// Whether what follows the name of a directory makes another name of it.
+fn touches(word: &Word, text: &str) -> bool {
+    let whole = (word.here && word.text == ".") || (word.root && word.text.ends_with(')'));
+    whole && !text.is_empty() && !text.starts_with('/')
 }

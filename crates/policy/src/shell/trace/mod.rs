@@ -37,6 +37,15 @@ const MAX_COMMANDS: usize = 1000;
 /// The most words all of them may have together: each may name a file that must be looked up.
 const MAX_WORDS: usize = 20_000;
 
+/// The most signs of nesting that are taken without room on the stack being made for them.
+const FEW_SIGNS: usize = 48;
+
+/// Room for the deepest script that is gone through.
+const STACK_BYTES: usize = 64 << 20;
+
+/// The most items of lists that are gone through.
+const MAX_STEPS: usize = 20_000;
+
 /// How deep scripts and functions may lie in one another.
 const MAX_DEPTH: usize = 12;
 
@@ -49,7 +58,22 @@ pub(crate) fn trace(text: &str) -> Script {
         let command = Command { words, ..Command::default() };
         return Script { commands: vec![command], scopes: vec![0], ..Script::default() };
     }
-    let mut tracer = Tracer::default();
+    // Words and functions lie in one another as well, so that there must be room.
+    let signs = text.bytes().filter(|byte| matches!(byte, b'(' | b'{' | b'[' | b'`' | b'\n' | b';')).count();
+    if signs > FEW_SIGNS {
+        let worker = std::thread::scope(|scope| {
+            let worker =
+                std::thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, || traced(text));
+            worker.ok().and_then(|worker| worker.join().ok())
+        });
+        return worker.unwrap_or_else(|| too_complex("it is nested too deeply"));
+    }
+    traced(text)
+}
+
+fn traced(text: &str) -> Script {
+    let mut tracer =
+        Tracer { moves: ["cd", "pushd", "popd"].iter().any(|name| text.contains(name)), ..Tracer::default() };
     match tracer.script(text, Join::Then) {
         Ok(()) if tracer.too_complex => {
             let mut script = too_complex("it comes down to too many commands");
@@ -130,12 +154,22 @@ struct Tracer {
     problem: Option<String>,
     too_complex: bool,
     words: usize,
+    /// How many lists were gone through: a loop in a loop may add no command.
+    steps: usize,
     depth: usize,
+    /// How deep words lie in words.
+    nesting: usize,
+    /// Variables that can't be set any more.
+    readonly: HashSet<String>,
+    /// Whether what is gone through may be skipped while what follows it runs.
+    branches: usize,
     scope: usize,
     /// The group that commands belong to, where they share one.
     group: Option<usize>,
     groups: usize,
     lost: bool,
+    /// Whether anything changes the directory.
+    moves: bool,
     /// Whether the next command loses the directory.
     loses: bool,
     variables: HashMap<String, Value>,
@@ -228,6 +262,8 @@ impl Tracer {
 
     fn list(&mut self, list: &ast::CompoundList, mut join: Join) {
         for ast::CompoundListItem(and_or, separator) in &list.0 {
+            self.steps += 1;
+            self.too_complex |= self.steps > MAX_STEPS;
             if self.too_complex {
                 return;
             }
@@ -257,7 +293,9 @@ impl Tracer {
                 ast::AndOr::And(pipeline) => self.pipeline(pipeline, Join::And),
                 ast::AndOr::Or(pipeline) => {
                     self.unsettle(from);
+                    self.branches += 1;
                     self.pipeline(pipeline, Join::Then);
+                    self.branches -= 1;
                 }
             }
         }
@@ -308,7 +346,9 @@ impl Tracer {
             (self.group, self.piped, self.unknown_input, self.fed) = (group, piped, unknown, fed);
             return;
         };
+        self.branches += usize::from(pipeline.bang);
         self.command(command, join);
+        self.branches -= usize::from(pipeline.bang);
     }
 
     fn command(&mut self, command: &ast::Command, join: Join) {
@@ -419,6 +459,7 @@ impl Tracer {
         if known && words.len() <= MAX_TURNS {
             let from = self.set.len();
             self.conditions += 1;
+            self.steered(name, &Word::default());
             for (at, word) in words.into_iter().enumerate() {
                 if self.too_complex {
                     break;
@@ -453,7 +494,7 @@ impl Tracer {
         for (name, number) in scan.names {
             self.forget(&name, number);
         }
-        self.lost |= scan.moves || scan.anything;
+        self.lost |= scan.moves || scan.anything || calls;
         let group = self.new_group();
         let group = self.group.replace(self.group.unwrap_or(group));
         self.conditional(body);
@@ -464,7 +505,9 @@ impl Tracer {
     fn conditional(&mut self, body: impl FnOnce(&mut Self)) {
         let from = self.set.len();
         self.conditions += 1;
+        self.branches += 1;
         body(self);
+        self.branches -= 1;
         self.conditions -= 1;
         self.unsettle(from);
     }
@@ -528,6 +571,7 @@ impl Tracer {
             None => self.new_group(),
         };
         command.lost = self.lost;
+        command.branch |= self.branches > 0;
         command.inside = command.inside.or(self.inside);
         command.doubts.append(&mut self.doubts);
         command.acts.append(&mut self.acts);
@@ -550,6 +594,11 @@ impl Tracer {
     }
 
     fn assign(&mut self, name: &str, value: Value) {
+        let value = if self.readonly.contains(name) {
+            Value::Unknown(Unknown { found: true, ..Unknown::default() })
+        } else {
+            value
+        };
         self.set.push(name.to_owned());
         self.variables.insert(name.to_owned(), value);
     }
@@ -578,7 +627,8 @@ impl Tracer {
 }
 
 fn is_assignment(pipeline: &ast::Pipeline) -> bool {
-    matches!(pipeline.seq.as_slice(), [ast::Command::Simple(simple)] if simple.word_or_name.is_none())
+    let filled = |simple: &ast::SimpleCommand| simple.to_string().contains(['$', '`']);
+    matches!(pipeline.seq.as_slice(), [ast::Command::Simple(simple)] if simple.word_or_name.is_none() && !filled(simple))
 }
 
 fn is_digits(text: &str) -> bool {

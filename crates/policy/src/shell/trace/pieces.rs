@@ -506,14 +506,20 @@ fn delimiter(text: &str) -> ((String, bool), usize) {
 
 /// Whether the word holds braces that stand for several words.
 pub(super) fn has_braces(raw: &str) -> bool {
-    raw.contains('{') && alternatives(raw).is_some()
+    raw.contains('{') && (raw.matches('{').count() > MAX_BRACES || alternatives(raw).is_some())
 }
+
+/// The most braces in a word.
+const MAX_BRACES: usize = 24;
 
 /// The most words that the braces of one stand for.
 const MAX_ALTERNATIVES: usize = 256;
 
 /// The words that the braces of one stand for; `None` where they stand for themselves. Too many are cut off.
 pub(super) fn alternatives(raw: &str) -> Option<Vec<String>> {
+    if raw.matches('{').count() > MAX_BRACES {
+        return None;
+    }
     let (start, end, parts) = braces(raw)?;
     let mut all = Vec::new();
     for part in parts {

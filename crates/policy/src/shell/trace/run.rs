@@ -6,6 +6,7 @@ use brush_parser::ast;
 
 use super::{
     super::{
+        grammar::{Effect, read},
         parse::Unparsed,
         script::{Below, Command, Join, Word},
         walk::base,
@@ -61,6 +62,11 @@ impl Tracer {
             return self.call(&name, &body, command);
         }
         self.builtin(&name, &command);
+        if !by_shell {
+            self.declared(&command, &command.words[1..]);
+            // A program of that name changes nothing here.
+            command.branch = true;
+        }
         match unwrap(&command.words) {
             Wrapped::Nothing => {
                 command.opaque |= super::super::walk::runs_others(&command.words);
@@ -243,6 +249,8 @@ impl Tracer {
             }
             _ => None,
         };
+        let cut = |word: &Word| word.text.starts_with("-d") || word.text.starts_with("--delim");
+        let listed = listed.filter(|_| !command.words.iter().any(cut));
         let more =
             listed.unwrap_or_else(|| vec![Word { splits: true, substituted: true, ..Word::default() }]);
         let inner: Vec<Vec<Word>> = match &replaced {
@@ -284,8 +292,10 @@ impl Tracer {
         }
         let arguments = command.words[1..].to_vec();
         // Its name is what a rule may speak of; what it does follows.
+        // A name that a command has too may be either, by the time.
+        let known = !matches!(read(&command.words), Effect::Guessed(Act::UnknownCommand, _));
         self.push(Command {
-            wraps: true,
+            wraps: !known,
             redirects: Vec::new(),
             fed: Vec::new(),
             variables: Vec::new(),
@@ -304,7 +314,8 @@ impl Tracer {
         let fed = std::mem::replace(&mut self.fed, command.fed);
         self.depth += 1;
         self.locals.push(Vec::new());
-        self.body(body);
+        // It may return before its end.
+        self.conditional(|tracer| tracer.body(body));
         for (name, value) in self.locals.pop().into_iter().flatten().rev() {
             match value {
                 Some(value) => self.assign(&name, value),
@@ -347,7 +358,16 @@ fn listed(words: &[Word]) -> Option<Vec<Word>> {
             let named: Vec<Word> = operands().skip(skipped).map(whole).collect();
             Some(if named.is_empty() { here() } else { named })
         }
-        "echo" => Some(rest.to_vec()),
+        // What it prints is taken apart once more.
+        "echo"
+            if rest.iter().all(|word| {
+                word.known
+                    && !word.glob
+                    && !word.text.contains(|c: char| c.is_whitespace() || "\"'\\".contains(c))
+            }) =>
+        {
+            Some(rest.to_vec())
+        }
         _ => None,
     }
 }
@@ -360,6 +380,14 @@ pub(super) fn is_filter(command: &Command) -> bool {
     match program.as_str() {
         "sort" | "uniq" => plain && operands.is_empty(),
         // Their number of lines may stand by itself.
+        "head" | "tail"
+            if command
+                .words
+                .iter()
+                .any(|word| word.text.starts_with("-c") || word.text.starts_with("--b")) =>
+        {
+            false
+        }
         "head" | "tail" => plain && operands.iter().all(|word| is_digits(&word.text)),
         "grep" | "egrep" | "fgrep" => {
             let alters = |word: &Word| {

@@ -14,6 +14,7 @@ impl Tracer {
     pub(super) fn simple(&mut self, simple: &ast::SimpleCommand, join: Join) {
         let mut command = Command { join, ..Command::default() };
         let mut assigned = Vec::new();
+        let mut stays = Vec::new();
         let group = self.group;
         for item in simple.prefix.iter().flat_map(|prefix| &prefix.0) {
             self.item(item, &mut command, &mut assigned, true);
@@ -42,6 +43,10 @@ impl Tracer {
             // Before a command a variable is set for that command alone, which is all the same to the words that were read.
             if simple.word_or_name.is_none() {
                 self.assign(&name, value);
+            } else if self.variables.contains_key(&name) {
+                // In some shells, and with some commands, it stays.
+                self.forget(&name, false);
+                stays.push(name.clone());
             }
         }
         command.fed.extend(self.fed.iter().cloned());
@@ -49,6 +54,7 @@ impl Tracer {
             self.doubts.push("the name of the command may be empty".to_owned());
         }
         self.run(command);
+        stays.iter().for_each(|name| self.forget(name, false));
         self.group = group;
     }
 
@@ -109,7 +115,7 @@ impl Tracer {
     }
 
     /// Words of a builtin that declares variables, which may set some as well.
-    fn declared(&mut self, command: &Command, words: &[Word]) {
+    pub(super) fn declared(&mut self, command: &Command, words: &[Word]) {
         let Some(builtin) = command.words.first().filter(|word| DECLARING.contains(&word.text.as_str()))
         else {
             return;
@@ -159,6 +165,13 @@ impl Tracer {
     /// Sets a variable by a builtin that not every shell has, and that not every place allows.
     fn declare(&mut self, command: &Command, name: &str, value: Value) {
         let builtin = command.words.first().map_or("", |word| word.text.as_str());
+        if builtin == "readonly"
+            || command.words.iter().any(|word| word.text.starts_with('-') && word.text.contains('r'))
+        {
+            self.assign(name, value);
+            self.readonly.insert(name.to_owned());
+            return;
+        }
         let certain =
             ["export", "readonly"].contains(&builtin) || (!self.locals.is_empty() && builtin == "local");
         if !certain && self.variables.contains_key(name) {
@@ -185,7 +198,10 @@ impl Tracer {
         match (&assignment.name, &assignment.value) {
             (ast::AssignmentName::VariableName(name), ast::AssignmentValue::Scalar(word)) => {
                 let word = self.word(&word.value);
-                let value = if word.known || word.number {
+                // Where the shell is now may be another place when it is used.
+                let value = if word.here && self.moves {
+                    Value::Unknown(Unknown { found: true, ..Unknown::default() })
+                } else if word.known || word.number {
                     Value::Words(vec![word])
                 } else {
                     Value::Unknown(Unknown { found: word.substituted, number: false, foreign: false })
@@ -247,6 +263,8 @@ impl Tracer {
     }
 
     pub(super) fn redirect(&mut self, redirect: &ast::IoRedirect, command: &mut Command) {
+        command.connected |=
+            !matches!(redirect, ast::IoRedirect::HereDocument(..) | ast::IoRedirect::HereString(..));
         match redirect {
             ast::IoRedirect::File(_, kind, target) => {
                 let word = match target {
@@ -283,6 +301,10 @@ impl Tracer {
             }
             ast::IoRedirect::HereDocument(_, document) => {
                 self.unread(command);
+                if document.here_end.value.contains(['$', '`']) {
+                    self.doubts.push("the end of a here-document isn't literal".to_owned());
+                    command.opaque = true;
+                }
                 if document.requires_expansion {
                     let word = self.document(&document.doc.value);
                     self.fed(word, command);

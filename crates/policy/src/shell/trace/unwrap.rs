@@ -317,7 +317,13 @@ fn shell(words: &[Word]) -> Wrapped {
         for letter in text[1..].chars() {
             let option = format!("-{letter}");
             match SHELL_OPTIONS.iter().find(|entry| entry.trim_end_matches('=') == option) {
-                Some(entry) if entry.ends_with('=') => at += 1,
+                Some(entry) if entry.ends_with('=') => {
+                    const STRICT: &[&str] = &["errexit", "nounset", "pipefail", "xtrace"];
+                    if !words.get(at).is_some_and(|word| STRICT.contains(&word.text.as_str())) {
+                        return Wrapped::Unclear;
+                    }
+                    at += 1;
+                }
                 Some(_) => {}
                 None if letter == 'c' => reads_word = true,
                 // `-s`: the script is read from the input, and these are its arguments.

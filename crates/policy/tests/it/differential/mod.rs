@@ -90,6 +90,9 @@ fn tabled() -> Vec<Composed> {
 /// Parts of commands in the tables by which what runs is data, or hidden in text that isn't looked into: it is enough
 /// that they aren't allowed.
 const HIDING: &[&str] = &[
+    "let y=x",
+    "set -k",
+    "--show-toplevel)",
     "@P}",
     "PS4=",
     "IFS=,; c",

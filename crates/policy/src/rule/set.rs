@@ -42,7 +42,7 @@ impl RuleSet {
         self.rules.iter()
     }
 
-    /// The rules that speak of the subject, strictest first: what [`RuleSet::scan`] finds, without asking each rule.
+    /// The rules that speak of the subject, strictest first: what asking each rule would find.
     pub(crate) fn speaking<'r, 's>(
         &'r self,
         subject: Subject<'s>,

@@ -3,6 +3,7 @@
 mod manage;
 
 use std::ffi::OsString;
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -81,5 +82,15 @@ pub(crate) fn fast_path() -> Option<ExitCode> {
     if rest.first().is_some_and(|first| MANAGED.iter().any(|command| first == command)) {
         return None;
     }
-    Arguments::parse(&rest).ok().map(Arguments::run)
+    Arguments::parse(&rest).ok().map(|arguments| refused_on_terminal().unwrap_or_else(|| arguments.run()))
+}
+
+/// Who types the name of an event, or something that isn't one, sends no event: they would wait for nothing.
+fn refused_on_terminal() -> Option<ExitCode> {
+    std::io::stdin().is_terminal().then(|| {
+        block(
+            "an agent sends the event on standard input, and that is a terminal; for people there are `missiond hook install`, \
+             `missiond hook uninstall` and `missiond hook lint`",
+        )
+    })
 }

@@ -248,6 +248,18 @@ fn hostile_sizes_are_judged_in_time() {
         quote(8),
         "'\"".repeat(15_000),
         "a=".repeat(15_000) + " frob",
+        "frob ".to_owned() + &"{,}".repeat(10_900),
+        "frob ".to_owned() + &"{a,".repeat(7000) + &"}".repeat(7000),
+        "((".to_owned() + &"a+".repeat(15_000) + "a))",
+        "frob ".to_owned() + &"${a:-".repeat(500) + &"}".repeat(500),
+        "frob ".to_owned() + &"\"$(".repeat(500),
+        "for a in 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do ".repeat(6)
+            + "f() { :; };"
+            + &" done;".repeat(6)
+            + "frob",
+        ">a".repeat(8000) + "; frob",
+        "if true; then ".repeat(60) + "frob" + &"; fi".repeat(60),
+        "case a in a) ".repeat(60) + "frob" + &";; esac".repeat(60),
     ];
     for command in hostile {
         let start = std::time::Instant::now();

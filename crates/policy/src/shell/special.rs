@@ -189,10 +189,15 @@ pub(super) fn special(words: &[Word]) -> Option<Effect> {
         "cmake" | "ctest" if rest.iter().any(reaches_in_cmake) => {
             Some(Effect::Guessed(Act::UnknownOption, "`cmake` may run or install something".to_owned()))
         }
-        "set" if rest.windows(2).any(|pair| sets_option(&pair[0], &pair[1])) => Some(Effect::Guessed(
-            Act::UnknownOption,
-            "`set` changes how the shell reads what follows".to_owned(),
-        )),
+        "set"
+            if rest.windows(2).any(|pair| sets_option(&pair[0], &pair[1]))
+                || rest.iter().any(hides_option) =>
+        {
+            Some(Effect::Guessed(
+                Act::UnknownOption,
+                "`set` changes how the shell reads what follows".to_owned(),
+            ))
+        }
         "gunzip" | "gzip" | "xz" | "bzip2" | "zstd" => unpacked(words),
         "zip" => zip(rest),
         "split" => split(rest),
@@ -218,7 +223,9 @@ fn own_program(words: &[Word], operands: usize) -> Effect {
     let told = |word: &&Word| {
         let plain =
             word.text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b':' | b'_'));
-        plain && !word.text.starts_with('-') && ASKED_OF_SCRIPTS.contains(&word.text.to_lowercase().as_str())
+        let lower = word.text.to_lowercase();
+        let reaches = ["publish", "deploy", "upload"].iter().any(|part| lower.contains(part));
+        plain && !word.text.starts_with('-') && (reaches || ASKED_OF_SCRIPTS.contains(&lower.as_str()))
     };
     if let Some(word) = words[operands..].iter().find(told) {
         return Effect::Guessed(Act::Publish, format!("`{}` is told to {}", script.text, word.text));
@@ -672,6 +679,12 @@ fn reaches_in_cmake(word: &Word) -> bool {
     ];
     let defined = word.text.strip_prefix("-D").map(|text| text.split(['=', ':']).next().unwrap_or_default());
     defined.is_some_and(|name| !DEFINITIONS.contains(&name)) || word.text.contains("install")
+}
+
+/// Letters of `set` of which `o`, which takes a word, isn't the last.
+fn hides_option(word: &Word) -> bool {
+    let letters = word.text.strip_prefix(['-', '+']).unwrap_or_default();
+    letters.contains('o') && !letters.ends_with('o')
 }
 
 /// `set -o` with an option that does more than make the shell stricter.

@@ -227,7 +227,7 @@ const CC: Options = Options::Words(&[
     "-Wextra",
     "-Werror",
     "-Wpedantic",
-    "-std=",
+    "-std:",
     "-pthread",
     "-lm",
     "-lpthread",

@@ -19,7 +19,7 @@ impl Tracer {
         // An index is calculated, and what is calculated may run something.
         let indexes = [
             "test", "[", "let", "unset", "printf", "read", "declare", "typeset", "local", "export",
-            "readonly", "mapfile",
+            "readonly", "mapfile", "getopts",
         ];
         let names_variable = |pair: &[Word]| ["-v", "-R"].contains(&pair[0].text.as_str()) && !pair[1].known;
         if ["test", "["].contains(&name) && command.words.windows(2).any(names_variable) {
@@ -82,7 +82,7 @@ impl Tracer {
                 for word in &command.words[1..] {
                     // A name that stands for another one, or a function that is handed on.
                     if word.text.starts_with('-')
-                        && word.text.contains(['n', 'f', 'F', 'i'])
+                        && word.text.contains(['n', 'f', 'F', 'i', 'u', 'l'])
                         && !(name == "export" && word.text == "-n")
                     {
                         self.doubts

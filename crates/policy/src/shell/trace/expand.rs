@@ -385,7 +385,10 @@ impl Tracer {
                 text(rest.join(" "))
             }
             ["basename", path]
-                if alone && known && !last.words[1].here && !path.trim_matches('/').is_empty() =>
+                if alone
+                    && known
+                    && !(last.words[1].here || last.words[1].tilde || last.words[1].root)
+                    && !path.trim_matches('/').is_empty() =>
             {
                 text(path.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned())
             }

@@ -118,6 +118,9 @@ impl Scan {
             program if SETTING.contains(&program) => {
                 for item in suffix {
                     if let ast::CommandPrefixOrSuffixItem::Word(word) = item {
+                        // Which name that is shows only when it is filled in.
+                        self.anything |=
+                            word.value.contains(['"', '\'', '$', '`', '\\']) && program != "printf";
                         let name: String = word
                             .value
                             .chars()

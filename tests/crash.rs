@@ -52,14 +52,14 @@ fn every_task_ends_exactly_once_through_kills() {
         assert!(rounds < 10 * wanted_kills, "{kills} kills in {rounds} rounds met a program at work");
         if up.has_ended() {
             let ended = up.wait();
-            assert_eq!(ended.code, 0, "{ended}");
+            assert_eq!(ended.code, 0, "{ended}\n{:#?}", reasons(&project));
         } else {
             kills += 1;
             up.kill();
         }
     }
     let last = project.run(&["up", "--drain"]);
-    assert_eq!(last.code, 0, "{last}");
+    assert_eq!(last.code, 0, "{last}\n{:#?}", reasons(&project));
 
     check_log(&project, &tasks, kills);
     check_nothing_is_left(&project);
@@ -74,6 +74,13 @@ fn open_tasks(project: &Project) -> usize {
     let listed = project.json(&["task", "list", "--format", "json"]);
     let open = |task: &&Value| matches!(task["status"].as_str(), Some("queued" | "running"));
     listed.as_array().unwrap().iter().filter(open).count()
+}
+
+/// Why tasks failed, for whoever reads that they did.
+fn reasons(project: &Project) -> Vec<Value> {
+    let listed = project.json(&["task", "list", "--format", "json"]);
+    let tasks = listed.as_array().unwrap().iter().filter(|task| task["status"] == "failed");
+    tasks.map(|task| json!([task["id"], task["reason"]])).collect()
 }
 
 fn submit(project: &Project, number: usize, random: &mut Random) -> String {

@@ -132,7 +132,7 @@ fn script() -> String {
         "for file in main.rs lib.rs; do wc -l \"$file\" && grep -c TODO \"$file\" || true; done\n",
         "cat > notes.md <<'EOF'\nWhat was done, and what is left to do.\nEOF\n",
         "git add -A && git commit -q -m \"Say what was done\" && git log --oneline -n 3\n",
-        "FOO=1 timeout 60 cargo test --lib config::tests -- --nocapture > /tmp/out.txt 2>&1\n",
+        "FOO=1 timeout 60 cargo test --lib config::tests -- --nocapture > out.txt 2>&1\n",
         "echo \"last commit: $(git rev-parse --short HEAD)\"\n",
     ];
     let mut script = String::new();

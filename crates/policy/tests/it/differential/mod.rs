@@ -92,6 +92,7 @@ fn tabled() -> Vec<Composed> {
 const HIDING: &[&str] = &[
     "let y=x",
     "set -k",
+    "set -ok",
     "--show-toplevel)",
     "@P}",
     "PS4=",

@@ -8,6 +8,7 @@ mod links;
 mod place;
 mod protected;
 mod reach;
+mod runs;
 
 pub use links::{Disk, Links, NoLinks};
 pub use place::{Access, PathError, Place, Protection, place_of};

@@ -310,7 +310,8 @@ impl Located {
         }
         let readings = self.reached.iter().map(|path| roots.standing(path, access));
         // The spelling alone doesn't say where a path is, but a protected name stays one when it is a link.
-        let named = roots.standing(&self.spelled, access).protection;
+        let linked = !self.reached.contains(&self.spelled);
+        let named = linked.then(|| roots.standing(&self.spelled, access).protection).flatten();
         readings.fold(Standing { place: Place::Workspace, protection: named }, |worst, reading| Standing {
             place: worst.place.max(reading.place),
             protection: worst.protection.max(reading.protection),

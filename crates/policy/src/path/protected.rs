@@ -1,8 +1,11 @@
 //! Names that are protected wherever they stand, as data.
 
-use std::path::Path;
+use std::{path::Path, sync::LazyLock};
 
-use super::place::{Access, Protection};
+use super::{
+    place::{Access, Protection},
+    runs::Runs,
+};
 
 /// Directories and files, as runs of components, that hold keys or credentials; so does everything in them.
 pub(super) const CREDENTIALS: &[&str] = &[
@@ -259,6 +262,11 @@ const STARTUP_CODE: &[&str] = &[
 /// Endings of files that an editor takes for a workspace with tasks.
 const STARTUP_ENDINGS: &[&str] = &[".code-workspace"];
 
+static CREDENTIAL_RUNS: LazyLock<Runs> = LazyLock::new(|| Runs::new(CREDENTIALS));
+static CONVERSATION_RUNS: LazyLock<Runs> = LazyLock::new(|| Runs::new(CONVERSATIONS));
+static SETTINGS_RUNS: LazyLock<Runs> = LazyLock::new(|| Runs::new(AGENT_SETTINGS));
+static STARTUP_RUNS: LazyLock<Runs> = LazyLock::new(|| Runs::new(STARTUP_CODE));
+
 /// The strictest protection that the names in a path ask for.
 ///
 /// Names are compared without regard to case, since the file system may do so too.
@@ -268,24 +276,24 @@ pub(super) fn by_name(path: &Path, access: Access) -> Option<Protection> {
     let names: Vec<&str> = lower.split('/').filter(|name| !name.is_empty()).collect();
     let last = *names.last()?;
     let changes = access != Access::Read;
-    if holds_any(&names, CREDENTIALS) || is_key(last) {
+    if CREDENTIAL_RUNS.any_in(&names) || is_key(last) {
         return Some(Protection::Credentials);
     }
-    let of_person = absolute && holds_any(&names, CONVERSATIONS);
+    let of_person = absolute && CONVERSATION_RUNS.any_in(&names);
     if of_person || last.starts_with("krb5cc_") {
         return Some(Protection::Credentials);
     }
     if absolute && last == ".npmrc" {
         return Some(Protection::Credentials);
     }
-    if changes && (is_claude_settings(&names) || holds_any(&names, AGENT_SETTINGS)) {
+    if changes && (is_claude_settings(&names) || SETTINGS_RUNS.any_in(&names)) {
         return Some(Protection::AgentSettings);
     }
     // Whoever takes a directory away takes what is protected in it along.
-    if access == Access::Delete && (last == ".claude" || is_ancestor(&names, AGENT_SETTINGS, absolute)) {
+    if access == Access::Delete && (last == ".claude" || SETTINGS_RUNS.any_below(&names, absolute)) {
         return Some(Protection::AgentSettings);
     }
-    if changes && absolute && is_ancestor(&names, CREDENTIALS, absolute) {
+    if changes && absolute && CREDENTIAL_RUNS.any_below(&names, absolute) {
         return Some(Protection::Credentials);
     }
     if changes && names.contains(&".git") {
@@ -298,10 +306,10 @@ pub(super) fn by_name(path: &Path, access: Access) -> Option<Protection> {
         return Some(Protection::ProjectPolicy);
     }
     let above = access == Access::Delete
-        && [CREDENTIALS, STARTUP_CODE].iter().any(|table| is_ancestor(&names, table, absolute));
+        && [&CREDENTIAL_RUNS, &STARTUP_RUNS].iter().any(|runs| runs.any_below(&names, absolute));
     if above
         || (changes && STARTUP_ENDINGS.iter().any(|ending| last.ends_with(ending)))
-        || (changes && (holds_any(&names, STARTUP_CODE) || is_ancestor(&names, AGENT_SETTINGS, absolute)))
+        || (changes && (STARTUP_RUNS.any_in(&names) || SETTINGS_RUNS.any_below(&names, absolute)))
     {
         return Some(Protection::StartupCode);
     }
@@ -312,37 +320,13 @@ pub(super) fn by_name(path: &Path, access: Access) -> Option<Protection> {
 pub(super) fn holds_credentials(path: &Path) -> bool {
     let lower = path.to_string_lossy().to_lowercase();
     let names: Vec<&str> = lower.split('/').filter(|name| !name.is_empty()).collect();
-    is_ancestor(&names, CREDENTIALS, true)
+    CREDENTIAL_RUNS.any_below(&names, true)
 }
 
 /// Whether a program keeps sockets or private files under this name in a temporary directory.
 pub(super) fn is_runtime_name(name: &str) -> bool {
     let lower = name.to_lowercase();
     RUNTIME.iter().any(|start| lower.starts_with(start))
-}
-
-/// Whether the names end in the beginning of an entry. In the agent's own directories `etc` and `run` are names like any.
-fn is_ancestor(names: &[&str], table: &[&str], absolute: bool) -> bool {
-    let Some(last) = names.last() else { return false };
-    table.iter().any(|entry| {
-        entry.match_indices('/').any(|(end, _)| {
-            let start = &entry[..end];
-            // Most entries part ways with the path at its last name.
-            start.ends_with(last)
-                && names.len() > start.matches('/').count()
-                && start.rsplit('/').zip(names.iter().rev()).all(|(part, name)| part == *name)
-                && (entry.starts_with('.') || (absolute && names.len() == start.split('/').count()))
-        })
-    })
-}
-
-fn holds_any(names: &[&str], table: &[&str]) -> bool {
-    table.iter().any(|entry| {
-        let first = entry.split('/').next().unwrap_or_default();
-        names.iter().enumerate().any(|(at, name)| {
-            *name == first && entry.split('/').enumerate().all(|(n, part)| names.get(at + n) == Some(&part))
-        })
-    })
 }
 
 fn is_key(name: &str) -> bool {

@@ -1,7 +1,8 @@
 //! What a command would do that no preset lets pass, found by its words alone.
 
 use super::{
-    grammar::{Use, git_subcommand},
+    git::git_subcommand,
+    grammar::Use,
     script::{Command, Word},
     walk::base,
 };

@@ -1,9 +1,4 @@
-use super::{
-    script::Word,
-    special::special,
-    table::{COMMANDS, KNOWN_BY_NAME},
-    walk::{base, program},
-};
+use super::{git::without_options, known, script::Word, special::special, walk::program};
 use crate::{
     path::{Access, could_reach_protected},
     preset::Act,
@@ -175,7 +170,7 @@ pub(crate) fn read(words: &[Word]) -> Effect {
 
 /// Reads a command by the table alone.
 pub(super) fn by_table(words: &[Word]) -> Effect {
-    let (directory, words) = match git_directory(words) {
+    let (directory, words) = match without_options(words) {
         Ok(found) => found,
         Err(option) => {
             return Effect::Guessed(
@@ -185,17 +180,14 @@ pub(super) fn by_table(words: &[Word]) -> Effect {
         }
     };
     let words: &[Word] = &words;
-    let found = COMMANDS.iter().filter(|spec| starts_with(words, spec.name));
-    let Some(spec) = found.max_by_key(|spec| spec.name.split(' ').count()) else {
-        let guess = KNOWN_BY_NAME.iter().filter(|(name, _)| starts_with(words, name));
-        let guess = guess.max_by_key(|(name, _)| name.split(' ').count());
+    let Some(spec) = known::spec(words) else {
         let name = words.first().map_or("", |word| word.text.as_str());
-        return guess.map_or_else(
+        return known::by_name(words).map_or_else(
             || Effect::Guessed(Act::UnknownCommand, format!("the command `{name}` isn't known")),
             |(name, act)| {
                 // What reaches out is known; what an option does isn't.
                 let act =
-                    if *act == Act::Network && !reaches_plainly(words) { Act::UnknownOption } else { *act };
+                    if act == Act::Network && !reaches_plainly(words) { Act::UnknownOption } else { act };
                 Effect::Guessed(act, format!("`{name}`: {}", act.row().what))
             },
         );
@@ -229,10 +221,7 @@ pub(super) fn by_table(words: &[Word]) -> Effect {
             Effect::Known(Use { act: spec.act, paths, whole, moved, directory })
         }
         Err(problem) => {
-            let guess = KNOWN_BY_NAME.iter().filter(|(name, _)| starts_with(words, name));
-            let act = guess
-                .max_by_key(|(name, _)| name.split(' ').count())
-                .map_or(Act::UnknownOption, |(_, act)| *act);
+            let act = known::by_name(words).map_or(Act::UnknownOption, |(_, act)| act);
             // What reaches out is known; what an option does isn't.
             let act = if act == Act::Network { Act::UnknownOption } else { act };
             Effect::Guessed(act, format!("`{}`: {problem}", spec.name))
@@ -323,80 +312,6 @@ fn reaches_plainly(words: &[Word]) -> bool {
         |word: &Word| (word.text != "-c" || words[0].text != "curl") && !word.text.contains("%output");
     words[1..].iter().all(|word| plain(word) && counts(word) && !word.text.contains("::"))
         && !words.iter().any(|word| word.text == "foreach")
-}
-
-fn starts_with(words: &[Word], name: &str) -> bool {
-    let mut words = words.iter();
-    name.split(' ').all(|part| words.next().is_some_and(|word| word.known && !word.glob && word.text == part))
-}
-
-/// Takes git's harmless options before the subcommand away.
-fn git_directory(words: &[Word]) -> Result<(Option<Word>, Vec<Word>), String> {
-    if words.first().is_none_or(|word| word.text != "git") {
-        return Ok((None, words.to_vec()));
-    }
-    let mut directory = None;
-    let mut at = 1;
-    while let Some(word) = words.get(at).filter(|word| word.text.starts_with('-')) {
-        match word.text.as_str() {
-            "--no-pager" | "-P" => at += 1,
-            "-c" if words.get(at + 1).is_some_and(is_harmless_setting) => at += 2,
-            "--version" | "-v" | "--help" | "-h" => break,
-            "-C" if directory.is_none() && at + 1 < words.len() => {
-                directory = Some(words[at + 1].clone());
-                at += 2;
-            }
-            other => return Err(other.to_owned()),
-        }
-    }
-    let mut rest = vec![words[0].clone()];
-    rest.extend_from_slice(&words[at..]);
-    Ok((directory, rest))
-}
-
-/// Whether a setting of git names no program and no file.
-fn is_harmless_setting(word: &Word) -> bool {
-    const KEYS: &[&str] = &[
-        "user.name",
-        "user.email",
-        "init.defaultbranch",
-        "core.quotepath",
-        "core.autocrlf",
-        "log.date",
-        "diff.renames",
-    ];
-    let Some((key, value)) = word.text.split_once('=') else { return false };
-    let key = key.to_lowercase();
-    let quiet = (key == "commit.gpgsign" || key == "tag.gpgsign") && value == "false";
-    word.known
-        && (KEYS.contains(&key.as_str())
-            || key.starts_with("color.")
-            || key.starts_with("advice.")
-            || quiet
-            || (key == "core.pager" && value == "cat"))
-}
-
-/// The subcommand of a git command, after whatever options stand before it.
-pub(crate) fn git_subcommand(words: &[Word]) -> Option<&str> {
-    let (program, rest) = words.split_first()?;
-    if base(program) != "git" {
-        return None;
-    }
-    let at = skipped_options(rest, GIT_VALUES);
-    rest.get(at).map(|word| word.text.as_str())
-}
-
-/// git's options before the subcommand that take the next word.
-pub(crate) const GIT_VALUES: &[&str] =
-    &["-C", "-c", "--git-dir", "--work-tree", "--namespace", "--exec-path", "--config-env"];
-
-/// How many words at the start are options, or the values of those that take one.
-pub(crate) fn skipped_options(words: &[Word], values: &[&str]) -> usize {
-    let mut at = 0;
-    while let Some(option) = words.get(at).filter(|word| word.text.starts_with('-')) {
-        at += if values.contains(&option.text.as_str()) { 2 } else { 1 };
-    }
-    at
 }
 
 /// Whether a word that cargo hands on to a test, a linter or a formatter only picks, shows or counts.
@@ -723,10 +638,8 @@ impl Reader<'_> {
             Operands::Script => {
                 let reaching = |word: &&Word| REACHING.iter().any(|name| word.text.contains(name));
                 // `env` prints every variable; a tool of the project's may be named as well as a script.
-                let tool = |word: &&Word| {
-                    ["env", "-"].contains(&word.text.as_str())
-                        || KNOWN_BY_NAME.iter().any(|(name, _)| *name == word.text)
-                };
+                let tool =
+                    |word: &&Word| ["env", "-"].contains(&word.text.as_str()) || known::is_named(&word.text);
                 if let Some(word) = operands.iter().find(reaching).or(operands.first().filter(tool)) {
                     return Err(odd(word));
                 }

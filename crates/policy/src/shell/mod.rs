@@ -5,7 +5,9 @@
 //! allowed, but what is denied is denied there too.
 
 mod danger;
+mod git;
 mod grammar;
+mod known;
 mod lex;
 mod parse;
 mod program_text;
@@ -17,7 +19,8 @@ mod trace;
 mod walk;
 
 pub(crate) use danger::{likely_use, risks};
-pub(crate) use grammar::{Effect, Moved, Use, git_subcommand, read};
+pub(crate) use git::git_subcommand;
+pub(crate) use grammar::{Effect, Moved, Use, read};
 pub(crate) use script::{Below, Command, Join, Script, Word};
 pub(crate) use synonym::synonyms;
 pub(crate) use trace::trace;

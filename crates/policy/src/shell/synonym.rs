@@ -1,7 +1,7 @@
 //! Other spellings of a command that do the same, as data. They only ever restrict.
 
 use super::{
-    grammar::{GIT_VALUES, skipped_options},
+    git::{GIT_VALUES, skipped_options},
     script::Word,
 };
 

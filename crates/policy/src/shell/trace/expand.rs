@@ -330,13 +330,13 @@ impl Tracer {
     /// The output of a script.
     fn output(&mut self, script: &str) -> Value {
         let (from, scope) = (self.commands.len(), self.scopes.len());
-        let (fed, piped, unknown) = (std::mem::take(&mut self.fed), self.piped.take(), self.unknown_input);
+        let (fed, piped) = (std::mem::take(&mut self.fed), self.piped.take());
         // `$(< file)` reads a file.
         let doubts = std::mem::take(&mut self.doubts);
         let group = self.group;
         let result = self.nested(script);
         self.group = group;
-        (self.fed, self.piped, self.unknown_input) = (fed, piped, unknown);
+        (self.fed, self.piped) = (fed, piped);
         let inner = std::mem::replace(&mut self.doubts, doubts);
         self.doubts.extend(inner);
         match result {

@@ -191,8 +191,6 @@ struct Tracer {
     fed: Vec<String>,
     /// The command before this one in a pipeline, where that is a single one.
     piped: Option<usize>,
-    /// Whether the input comes from a pipe or a file that isn't known.
-    unknown_input: bool,
     /// What isn't literal in the command that is being read.
     doubts: Vec<String>,
     acts: Vec<(crate::preset::Act, String)>,
@@ -318,12 +316,8 @@ impl Tracer {
                 return self.note(vec!["an operator stands where a command should".to_owned()], join);
             };
             let group = self.new_group();
-            let (group, piped, unknown, fed) = (
-                self.group.replace(self.group.unwrap_or(group)),
-                self.piped,
-                self.unknown_input,
-                self.fed.clone(),
-            );
+            let (group, piped, fed) =
+                (self.group.replace(self.group.unwrap_or(group)), self.piped, self.fed.clone());
             for (at, command) in pipeline.seq.iter().enumerate() {
                 let join = if at == 0 { join } else { Join::Pipe };
                 let from = self.commands.len();
@@ -340,10 +334,9 @@ impl Tracer {
                 if !made.is_some_and(|at| run::is_filter(&self.commands[at])) {
                     self.piped = made;
                 }
-                self.unknown_input = true;
                 self.fed.clear();
             }
-            (self.group, self.piped, self.unknown_input, self.fed) = (group, piped, unknown, fed);
+            (self.group, self.piped, self.fed) = (group, piped, fed);
             return;
         };
         self.branches += usize::from(pipeline.bang);
@@ -355,13 +348,12 @@ impl Tracer {
         match command {
             ast::Command::Simple(simple) => self.simple(simple, join),
             ast::Command::Compound(compound, redirects) => {
-                let (fed, unknown) = (self.fed.clone(), self.unknown_input);
-                let piped = self.piped;
+                let (fed, piped) = (self.fed.clone(), self.piped);
                 if let Some(redirects) = redirects {
                     self.connected(redirects, join);
                 }
                 self.compound(compound, join);
-                (self.fed, self.unknown_input, self.piped) = (fed, unknown, piped);
+                (self.fed, self.piped) = (fed, piped);
             }
             ast::Command::Function(function) => self.define(function),
             ast::Command::ExtendedTest(test, redirects) => {
@@ -384,7 +376,6 @@ impl Tracer {
             self.piped = None;
         }
         if command.redirects.iter().any(|(writes, _)| !writes) {
-            self.unknown_input = true;
             self.piped = None;
         }
         self.push(command);

@@ -7,7 +7,7 @@ use super::{Judge, shell::Directories};
 use crate::{
     path::{Access, Located, Roots},
     preset::Act,
-    shell::{Candidate, Effect, Moved, Script, Use, Word, base, git_subcommand, read},
+    shell::{Candidate, Meaning, Moved, Script, Use, Word, base, git_subcommand},
     text::quoted,
     verdict::Verdict,
 };
@@ -161,7 +161,7 @@ impl Judge<'_> {
     pub(super) fn changes(
         &self,
         script: &Script,
-        candidates: &[Candidate],
+        candidates: &[Candidate<'_>],
         directories: &[Directories],
     ) -> Vec<Rc<Changes>> {
         let mut all = Vec::with_capacity(script.commands.len());
@@ -176,7 +176,7 @@ impl Judge<'_> {
             let mut changed: Vec<(usize, Changes)> = Vec::new();
             while let Some(candidate) = candidates.next_if(|candidate| candidate.top < end) {
                 let here = directories.get(candidate.top).and_then(Option::as_deref);
-                let change = self.change(&candidate.command.words, here, &before);
+                let change = self.change(candidate, here, &before);
                 if !change.is_empty() && changed.len() <= MAX_CHANGING {
                     changed.push((candidate.top, change));
                 }
@@ -239,29 +239,26 @@ impl Judge<'_> {
     }
 
     /// What a command may put in the place of what is there now.
-    fn change(&self, words: &[Word], here: Option<&[PathBuf]>, before: &Changes) -> Changes {
+    fn change(&self, candidate: &Candidate<'_>, here: Option<&[PathBuf]>, before: &Changes) -> Changes {
+        let (words, meaning) = (&candidate.command.words, &candidate.meaning);
         let name = words.first().map(base).unwrap_or_default();
         let removed = Changes { removed: true, ..Changes::default() };
         match name.as_str() {
             "rm" | "rmdir" | "unlink" => removed,
-            "mv" | "cp" => match (read(words), here) {
-                (Effect::Known(Use { moved: None, .. }), _) => Changes::default(),
-                (Effect::Known(Use { moved: Some(moved), .. }), Some(here)) => {
-                    self.moving(&moved, here, before)
-                }
-                _ => Changes::everything(),
+            "mv" | "cp" if meaning.guess.is_some() => Changes::everything(),
+            "mv" | "cp" => match (&meaning.used.moved, here) {
+                (None, _) => Changes::default(),
+                (Some(moved), Some(here)) => self.moving(moved, here, before),
+                (Some(_), None) => Changes::everything(),
             },
             "git" => match git_subcommand(words) {
                 None => Changes::default(),
                 Some(name) if KEEPING.contains(&name) => Changes::default(),
                 Some("rm" | "clean") => removed,
-                Some(name) => self.git_change(name, words, here, before),
+                Some(name) => self.git_change(name, words, meaning, here, before),
             },
             // What is packed or listed stays as it is.
-            "tar"
-                if matches!(read(words), Effect::Known(_))
-                    && !words.get(1).is_some_and(|word| word.text.contains('x')) =>
-            {
+            "tar" if meaning.guess.is_none() && !words.get(1).is_some_and(|word| word.text.contains('x')) => {
                 Changes::default()
             }
             name if LINKING.contains(&name) => Changes::everything(),
@@ -269,7 +266,14 @@ impl Judge<'_> {
         }
     }
 
-    fn git_change(&self, name: &str, words: &[Word], here: Option<&[PathBuf]>, before: &Changes) -> Changes {
+    fn git_change(
+        &self,
+        name: &str,
+        words: &[Word],
+        meaning: &Meaning,
+        here: Option<&[PathBuf]>,
+        before: &Changes,
+    ) -> Changes {
         let has = |options: &[&str]| words.iter().any(|word| options.contains(&word.text.as_str()));
         let after = words.iter().skip_while(|word| word.text != name).skip(1);
         let plain: Vec<&str> =
@@ -283,20 +287,17 @@ impl Judge<'_> {
             return Changes::default();
         }
         let Some(here) = here else { return Changes::everything() };
-        let known = match read(words) {
-            Effect::Known(known) => Some(known),
-            Effect::Guessed(..) => None,
-        };
-        let directory = known.as_ref().and_then(|known| known.directory.as_ref());
+        let known = meaning.guess.is_none().then_some(&meaning.used);
+        let directory = known.and_then(|known| known.directory.as_ref());
         let starts: Vec<PathBuf> = here
             .iter()
             .map(|cwd| directory.map_or_else(|| cwd.clone(), |directory| self.target(directory, cwd)))
             .collect();
         match known {
-            Some(Use { moved: Some(moved), .. }) => return self.moving(&moved, &starts, before),
+            Some(Use { moved: Some(moved), .. }) => return self.moving(moved, &starts, before),
             Some(Use { whole, .. }) if name == "restore" || (name == "checkout" && has(&["--"])) => {
                 let mut changes = Changes { removed: true, ..Changes::default() };
-                for (_, word) in &whole {
+                for (_, word) in whole {
                     starts.iter().for_each(|start| self.place(&mut changes, &self.target(word, start), true));
                 }
                 return changes;

@@ -14,7 +14,7 @@ use crate::{
     preset::Act,
     rule::Subject,
     shell::{
-        Command, Effect, Join, MAX_COMMAND_BYTES, Script, Use, Word, everything_that_might_run, likely_use,
+        Command, Effect, Join, MAX_COMMAND_BYTES, Meaning, Script, Use, Word, everything_that_might_run,
         program, read, risks, synonyms, trace,
     },
     text::{quoted, shown},
@@ -76,7 +76,7 @@ impl Judge<'_> {
         }
         for candidate in &candidates {
             let here = directories.get(candidate.top).and_then(Option::as_deref).unwrap_or_default();
-            for next in self.restrictions(&candidate.command, here, whole) {
+            for next in self.restrictions(&candidate.command, &candidate.meaning, here, whole) {
                 let top = script.commands.get(candidate.top);
                 let alone = !compound && top.is_some_and(|top| top.words == candidate.command.words);
                 add(next, &candidate.command, alone);
@@ -87,40 +87,40 @@ impl Judge<'_> {
             let places = directories.iter().map(Option::as_deref).zip(&changes);
             let mut written: HashSet<PathBuf> = HashSet::new();
             let mut hits: Vec<Option<Hit<'_>>> = Vec::with_capacity(script.commands.len());
-            for (command, (here, changes)) in script.commands.iter().zip(places) {
+            let mut own = Vec::with_capacity(script.commands.len());
+            for candidate in &candidates {
+                if candidate.top == own.len() {
+                    own.push(&candidate.meaning);
+                }
+            }
+            for ((command, meaning), (here, changes)) in script.commands.iter().zip(own).zip(places) {
                 // What a wrapper is allowed to run is allowed to run in it.
                 let outer = command.inside.and_then(|at| *hits.get(at)?);
                 let outer = outer.filter(|hit| hit.rule.effect == Decision::Allow);
                 let hit = self.command_hit(command).or(outer);
                 hits.push(hit);
-                add(self.plain(command, here, changes, hit.or(whole)), command, !compound);
-                if let Some(next) = self.runs_what_was_written(command, here, &written) {
+                add(self.plain(command, meaning, here, changes, hit.or(whole)), command, !compound);
+                if let Some(next) = self.runs_what_was_written(command, meaning, here, &written) {
                     add(next, command, !compound);
                 }
-                written.extend(here.into_iter().flatten().flat_map(|cwd| self.writes(command, cwd)));
+                written.extend(here.into_iter().flatten().flat_map(|cwd| self.writes(command, meaning, cwd)));
             }
         }
         verdict.unwrap_or_else(|| self.unreadable("the command is empty"))
     }
 
     /// The files that a command writes.
-    fn writes(&self, command: &Command, cwd: &Path) -> Vec<PathBuf> {
-        let redirects = command.redirects.iter().filter(|(writes, _)| *writes).map(|(_, word)| word.clone());
-        let used = if command.words.is_empty() || command.wraps {
-            Vec::new()
-        } else {
-            match read(&command.words) {
-                // What is built comes of what lies in the workspace.
-                Effect::Known(known) if known.act == Act::Build => Vec::new(),
-                Effect::Known(known) => known.paths,
-                Effect::Guessed(act, _) => likely_use(command, act).paths,
-            }
-        };
-        let changed = used.into_iter().filter(|(access, _)| *access == Access::Write).map(|(_, word)| word);
+    fn writes(&self, command: &Command, meaning: &Meaning, cwd: &Path) -> Vec<PathBuf> {
+        let redirects = command.redirects.iter().filter(|(writes, _)| *writes).map(|(_, word)| word);
+        // What is built comes of what lies in the workspace.
+        let builds = meaning.guess.is_none() && meaning.used.act == Act::Build;
+        let used: &[_] =
+            if command.words.is_empty() || command.wraps || builds { &[] } else { &meaning.used.paths };
+        let changed = used.iter().filter(|(access, _)| *access == Access::Write).map(|(_, word)| word);
         redirects
             .chain(changed)
             .filter(|word| word.known && !word.text.is_empty())
-            .map(|word| self.target(&word, cwd))
+            .map(|word| self.target(word, cwd))
             .collect()
     }
 
@@ -128,6 +128,7 @@ impl Judge<'_> {
     fn runs_what_was_written(
         &self,
         command: &Command,
+        meaning: &Meaning,
         here: Option<&[PathBuf]>,
         written: &HashSet<PathBuf>,
     ) -> Option<Verdict> {
@@ -149,7 +150,9 @@ impl Judge<'_> {
         if command.words.iter().any(|word| word.glob) && written.iter().any(option) {
             return Some(self.changed_before("a wildcard"));
         }
-        let Effect::Known(Use { act: Act::RunInside, paths, .. }) = read(&command.words) else { return None };
+        let Meaning { used: Use { act: Act::RunInside, paths, .. }, guess: None } = meaning else {
+            return None;
+        };
         let (_, script) = paths.last()?;
         let plain = |path: PathBuf| path.components().collect::<PathBuf>();
         here?.iter().map(|cwd| self.target(script, cwd)).find(|path| {
@@ -203,7 +206,13 @@ impl Judge<'_> {
     }
 
     /// What restricts a command that might run: rules, dangers, and paths nobody may touch. Nothing here allows.
-    fn restrictions(&self, command: &Command, here: &[PathBuf], whole: Option<Hit<'_>>) -> Vec<Verdict> {
+    fn restrictions(
+        &self,
+        command: &Command,
+        meaning: &Meaning,
+        here: &[PathBuf],
+        whole: Option<Hit<'_>>,
+    ) -> Vec<Verdict> {
         let mut found = Vec::new();
         let loose = loose_forms(&command.words);
         let hit = self.hit(Subject::Command { exact: &[], loose: &loose });
@@ -211,18 +220,15 @@ impl Judge<'_> {
         for (act, detail) in risks(command, &self.surroundings.own_pids) {
             found.push(self.settle(act, None, &detail));
         }
-        let used = match read(&command.words) {
-            Effect::Known(known) => known,
-            Effect::Guessed(act, _) => likely_use(command, act),
-        };
-        found.extend(here.iter().flat_map(|cwd| self.taken(&used, cwd)));
-        let mut paths = used.paths;
-        for (writes, word) in &command.redirects {
-            paths.push((if *writes { Access::Write } else { Access::Read }, word.clone()));
-        }
-        for (access, word) in distinct(&paths).filter(|(_, word)| word.known && !word.text.is_empty()) {
+        let used = &meaning.used;
+        found.extend(here.iter().flat_map(|cwd| self.taken(used, cwd)));
+        let named = used.paths.iter().map(|(access, word)| (*access, word));
+        let connected = command.redirects.iter().map(|(writes, word)| (access(*writes), word));
+        for (access, word) in
+            distinct(named.chain(connected)).filter(|(_, word)| word.known && !word.text.is_empty())
+        {
             for cwd in here {
-                found.push(self.word(word, cwd, *access, whole));
+                found.push(self.word(word, cwd, access, whole));
             }
         }
         // What is asked only by the preset doesn't count: the plain reading asks that itself, and what isn't plain
@@ -242,6 +248,7 @@ impl Judge<'_> {
     fn plain(
         &self,
         command: &Command,
+        meaning: &Meaning,
         here: Option<&[PathBuf]>,
         changes: &Changes,
         hit: Option<Hit<'_>>,
@@ -257,9 +264,8 @@ impl Judge<'_> {
             verdict = verdict.strictest(self.settle(*act, hit, detail));
         }
         for (writes, word) in &command.redirects {
-            let access = if *writes { Access::Write } else { Access::Read };
             for cwd in here {
-                verdict = verdict.strictest(self.word(word, cwd, access, hit));
+                verdict = verdict.strictest(self.word(word, cwd, access(*writes), hit));
                 if self.may_have_changed(&self.target(word, cwd), changes) {
                     verdict = verdict.strictest(self.changed_before(&word.text));
                 }
@@ -285,11 +291,10 @@ impl Judge<'_> {
             let detail = format!("{} runs another command", quoted(program(&command.words)));
             return verdict.strictest(self.settle(Act::Inspect, hit, &detail));
         }
-        let (detail, used) = match read(&command.words) {
-            Effect::Known(known) => {
-                (format!("{}: {}", quoted(program(&command.words)), known.act.row().what), known)
-            }
-            Effect::Guessed(act, why) => (shown(&why), likely_use(command, act)),
+        let used = &meaning.used;
+        let detail = match &meaning.guess {
+            None => format!("{}: {}", quoted(program(&command.words)), used.act.row().what),
+            Some(why) => shown(why),
         };
         verdict = self.settle(used.act, hit, &detail).strictest(verdict);
         if changes_directory(&command.words) {
@@ -336,12 +341,12 @@ impl Judge<'_> {
             if searches(&command.words) {
                 verdict = verdict.strictest(self.search(&command.words, &used.paths, &start, hit));
             }
-            for (access, word) in distinct(&used.paths) {
-                verdict = verdict.strictest(self.word(word, &start, *access, hit));
+            for (access, word) in distinct(used.paths.iter().map(|(access, word)| (*access, word))) {
+                verdict = verdict.strictest(self.word(word, &start, access, hit));
             }
-            let more = self.taken(&used, &start).into_iter();
-            let more = more.chain(self.building(&command.words, &used, &start, hit));
-            let more = more.chain(self.unsettled(&command.words, &used, &start, changes));
+            let more = self.taken(used, &start).into_iter();
+            let more = more.chain(self.building(&command.words, used, &start, hit));
+            let more = more.chain(self.unsettled(&command.words, used, &start, changes));
             verdict = more.fold(verdict, Verdict::strictest);
         }
         verdict
@@ -536,11 +541,16 @@ fn changes_directory(words: &[Word]) -> bool {
 }
 
 /// Each path once, however often a command names it.
-fn distinct(paths: &[(Access, Word)]) -> impl Iterator<Item = &(Access, Word)> {
+fn distinct<'w>(paths: impl Iterator<Item = (Access, &'w Word)>) -> impl Iterator<Item = (Access, &'w Word)> {
     let mut seen = HashSet::new();
-    paths.iter().filter(move |(access, word)| {
+    paths.filter(move |(access, word)| {
         seen.insert((*access, &word.text, word.tilde, word.glob, word.known, &word.below))
     })
+}
+
+/// What a redirect does to its file.
+fn access(writes: bool) -> Access {
+    if writes { Access::Write } else { Access::Read }
 }
 
 /// The words of `find` without the commands that it runs.

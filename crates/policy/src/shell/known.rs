@@ -1,6 +1,6 @@
 //! The tables of known commands by their first word, so that a command is held only against those it may be.
 
-use std::{collections::HashMap, sync::LazyLock};
+use std::{cmp::Reverse, collections::HashMap, sync::LazyLock};
 
 use super::{
     grammar::Spec,
@@ -9,7 +9,8 @@ use super::{
 };
 use crate::preset::Act;
 
-type Index<T> = HashMap<&'static str, Vec<T>>;
+/// Names of commands by their first word, those of the most words first.
+type Index<T> = HashMap<&'static str, Vec<(Vec<&'static str>, T)>>;
 
 static SPECS: LazyLock<Index<&'static Spec>> =
     LazyLock::new(|| by_first_word(COMMANDS.iter().map(|spec| (spec.name, spec))));
@@ -20,37 +21,65 @@ static NAMES: LazyLock<Index<&'static (&'static str, Act)>> =
 fn by_first_word<T>(entries: impl Iterator<Item = (&'static str, T)>) -> Index<T> {
     let mut index = Index::new();
     for (name, entry) in entries {
-        index.entry(first_word(name)).or_default().push(entry);
+        let names: Vec<&str> = name.split(' ').collect();
+        index.entry(names[0]).or_default().push((names, entry));
     }
+    index.values_mut().for_each(|entries| entries.sort_by_key(|(names, _)| Reverse(names.len())));
     index
-}
-
-fn first_word(name: &'static str) -> &'static str {
-    name.split(' ').next().unwrap_or(name)
 }
 
 /// The command whose name has the most of the first words, where its options are known.
 pub(super) fn spec(words: &[Word]) -> Option<&'static Spec> {
-    longest(&SPECS, words, |spec| spec.name).copied()
+    longest(&SPECS, words).copied()
 }
 
 /// The name that has the most of the first words, and what such commands do whatever their options are.
 pub(super) fn by_name(words: &[Word]) -> Option<(&'static str, Act)> {
-    longest(&NAMES, words, |entry| entry.0).map(|entry| **entry)
+    longest(&NAMES, words).map(|entry| **entry)
 }
 
 /// Whether a program of this name, of one word, is known by name alone.
 pub(super) fn is_named(name: &str) -> bool {
-    NAMES.get(name).is_some_and(|entries| entries.iter().any(|entry| entry.0 == name))
+    NAMES.get(name).is_some_and(|entries| entries.iter().any(|(names, _)| names.len() == 1))
 }
 
-fn longest<'i, T>(index: &'i Index<T>, words: &[Word], name: impl Fn(&T) -> &'static str) -> Option<&'i T> {
+fn longest<'i, T>(index: &'i Index<T>, words: &[Word]) -> Option<&'i T> {
     let entries = index.get(words.first()?.text.as_str())?;
-    let fitting = entries.iter().filter(|entry| starts_with(words, name(entry)));
-    fitting.max_by_key(|entry| name(entry).split(' ').count())
+    let fits = |names: &[&str]| {
+        let literal = |(word, name): (&Word, &&str)| word.known && !word.glob && word.text == *name;
+        names.len() <= words.len() && words.iter().zip(names).all(literal)
+    };
+    entries.iter().find(|(names, _)| fits(names)).map(|(_, entry)| entry)
 }
 
-fn starts_with(words: &[Word], name: &str) -> bool {
-    let mut words = words.iter();
-    name.split(' ').all(|part| words.next().is_some_and(|word| word.known && !word.glob && word.text == part))
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_name_stands_in_a_table_once() {
+        for names in [
+            COMMANDS.iter().map(|spec| spec.name).collect::<Vec<_>>(),
+            KNOWN_BY_NAME.iter().map(|entry| entry.0).collect(),
+        ] {
+            let mut once = HashSet::new();
+            let twice: Vec<_> = names.iter().filter(|name| !once.insert(**name)).collect();
+            assert!(twice.is_empty(), "{twice:?}");
+        }
+    }
+
+    #[test]
+    fn the_longest_name_is_found() {
+        let found = |text: &str| {
+            let words: Vec<Word> = text.split(' ').map(Word::literal).collect();
+            spec(&words).map(|spec| spec.name)
+        };
+        for spec in COMMANDS {
+            assert_eq!(found(spec.name), Some(spec.name));
+            assert_eq!(found(&format!("{} --", spec.name)), Some(spec.name));
+        }
+        assert_eq!(found("no-such-program"), None);
+    }
 }

@@ -715,7 +715,7 @@ pub(super) const KNOWN_BY_NAME: &[(&str, Act)] = &[
     ("cargo watch", Act::Wrapper), ("cargo xtask", Act::Build), ("watchexec", Act::Wrapper), ("nodemon", Act::Wrapper), ("direnv", Act::Wrapper),
     ("mise", Act::Install), ("asdf", Act::Install), ("nvm", Act::Install), ("pyenv", Act::Install), ("rbenv", Act::Install),
     ("sdk", Act::Install), ("conda-env", Act::Install), ("mamba", Act::Install), ("port", Act::Install), ("pkg", Act::Install),
-    ("firejail", Act::Wrapper), ("bwrap", Act::Wrapper), ("catchsegv", Act::Wrapper), ("ltrace", Act::Wrapper), ("rr", Act::Wrapper),
+    ("firejail", Act::Wrapper), ("bwrap", Act::Wrapper), ("catchsegv", Act::Wrapper), ("rr", Act::Wrapper),
     ("lldb", Act::Interpreter), ("dlv", Act::Interpreter), ("complete", Act::Wrapper), ("bind", Act::Wrapper), ("enable", Act::Wrapper),
     ("hash", Act::Wrapper), ("fc", Act::Wrapper), ("history", Act::Wrapper), ("compgen", Act::Wrapper), ("disown", Act::Wrapper),
     ("split", Act::UnknownOption), ("csplit", Act::UnknownOption), ("zip", Act::UnknownOption), ("tar", Act::UnknownOption),
@@ -731,7 +731,7 @@ pub(super) const KNOWN_BY_NAME: &[(&str, Act)] = &[
     ("supabase", Act::Publish), ("serverless", Act::Publish), ("sls", Act::Publish), ("pulumi", Act::Publish), ("cdk", Act::Publish),
     ("sam", Act::Publish), ("eb", Act::Publish), ("oc", Act::Container), ("k9s", Act::Container), ("eksctl", Act::Publish),
     ("systemd-nspawn", Act::Container), ("lxd", Act::Container), ("incus", Act::Container), ("nsjail", Act::Wrapper),
-    ("socat", Act::Wrapper), ("crontab", Act::StartupCode), ("ld.so", Act::Wrapper), ("coproc", Act::Wrapper),
+    ("socat", Act::Wrapper), ("ld.so", Act::Wrapper), ("coproc", Act::Wrapper),
     // Commands that run others.
     ("env", Act::Wrapper), ("nice", Act::Wrapper), ("ionice", Act::Wrapper), ("nohup", Act::Wrapper),
     ("setsid", Act::Wrapper), ("timeout", Act::Wrapper), ("time", Act::Wrapper), ("stdbuf", Act::Wrapper),

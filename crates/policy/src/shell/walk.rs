@@ -1,8 +1,11 @@
 //! What might run inside commands that aren't understood: in wrappers with unknown options, and in texts that can't be parsed.
 
+use std::borrow::Cow;
+
 use super::{
     danger::{SCRIPTED, hidden_texts},
     lex::lex,
+    meaning::Meaning,
     script::{Command, Script, Word},
 };
 
@@ -20,8 +23,9 @@ const MAX_WRAPPED: usize = 64;
 
 /// A command that might run.
 #[derive(Debug)]
-pub(crate) struct Candidate {
-    pub(crate) command: Command,
+pub(crate) struct Candidate<'s> {
+    pub(crate) command: Cow<'s, Command>,
+    pub(crate) meaning: Meaning,
     /// The command of the call it belongs to.
     pub(crate) top: usize,
 }
@@ -93,12 +97,12 @@ const LEADING: &[&str] =
     &["then", "do", "else", "elif", "if", "while", "until", "time", "!", "{", "coproc", "-"];
 
 /// Every command that the script might run, in whatever it is wrapped. `None` where there are too many, or they
-/// are too deeply hidden, to be looked at.
-pub(crate) fn everything_that_might_run(script: &Script) -> Option<Vec<Candidate>> {
+/// are too deeply hidden, to be looked at. Each command of the script comes before what is found in it.
+pub(crate) fn everything_that_might_run(script: &Script) -> Option<Vec<Candidate<'_>>> {
     let mut found = Found::default();
     for (top, command) in script.commands.iter().enumerate() {
+        found.add(Cow::Borrowed(command), top)?;
         if !command.opaque {
-            found.add(command.clone(), top)?;
             continue;
         }
         expand(command, top, 0, &mut found)?;
@@ -135,12 +139,13 @@ pub(crate) fn base(word: &Word) -> String {
     word.text.rsplit('/').next().unwrap_or_default().to_ascii_lowercase()
 }
 
-fn text(script: &str, top: usize, depth: usize, found: &mut Found) -> Option<()> {
+fn text(script: &str, top: usize, depth: usize, found: &mut Found<'_>) -> Option<()> {
     if depth > MAX_DEPTH {
         return None;
     }
     let script = lex(script);
     for command in &script.commands {
+        found.add(Cow::Owned(command.clone()), top)?;
         expand(command, top, depth + 1, found)?;
     }
     for nested in &script.nested {
@@ -149,8 +154,8 @@ fn text(script: &str, top: usize, depth: usize, found: &mut Found) -> Option<()>
     Some(())
 }
 
-fn expand(command: &Command, top: usize, depth: usize, found: &mut Found) -> Option<()> {
-    found.add(command.clone(), top)?;
+/// What is hidden in a command.
+fn expand(command: &Command, top: usize, depth: usize, found: &mut Found<'_>) -> Option<()> {
     let start = command.words.iter().position(|word| !is_leading(word)).unwrap_or(command.words.len());
     let words = &command.words[start..];
     let Some(first) = words.first() else { return Some(()) };
@@ -181,31 +186,32 @@ fn expand(command: &Command, top: usize, depth: usize, found: &mut Found) -> Opt
     Some(())
 }
 
-fn hidden(words: &[Word], top: usize, depth: usize, found: &mut Found) -> Option<()> {
+fn hidden(words: &[Word], top: usize, depth: usize, found: &mut Found<'_>) -> Option<()> {
     for script in hidden_texts(words) {
         text(&script, top, depth + 1, found)?;
     }
     Some(())
 }
 
-fn push(words: &[Word], top: usize, found: &mut Found) -> Option<()> {
-    found.add(Command { words: words.to_vec(), ..Command::default() }, top)
+fn push(words: &[Word], top: usize, found: &mut Found<'_>) -> Option<()> {
+    found.add(Cow::Owned(Command { words: words.to_vec(), ..Command::default() }), top)
 }
 
 /// What was found, within limits.
 #[derive(Default)]
-struct Found {
-    candidates: Vec<Candidate>,
+struct Found<'s> {
+    candidates: Vec<Candidate<'s>>,
     words: usize,
 }
 
-impl Found {
-    fn add(&mut self, command: Command, top: usize) -> Option<()> {
+impl<'s> Found<'s> {
+    fn add(&mut self, command: Cow<'s, Command>, top: usize) -> Option<()> {
         self.words += command.words.len();
         if self.candidates.len() == MAX_CANDIDATES || self.words > MAX_WORDS {
             return None;
         }
-        self.candidates.push(Candidate { command, top });
+        let meaning = Meaning::of(&command);
+        self.candidates.push(Candidate { command, meaning, top });
         Some(())
     }
 }

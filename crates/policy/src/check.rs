@@ -51,7 +51,7 @@ pub fn check_line(
             let reason = format!("this is no tool call: {}", shown(&problem));
             let verdict = Verdict::new(Decision::Deny, Risk::High, reason);
             let explanation = Explanation { verdict, commands: Vec::new(), effects: Vec::new() };
-            Checked { id: None, explanation, error: Some(shown(&problem)) }
+            Checked { id: None, explanation, error: Some(shown(&problem).to_string()) }
         }
     }
 }

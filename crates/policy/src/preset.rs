@@ -1,10 +1,10 @@
 //! The presets, as one table of what is done × what happens.
 
-use std::fmt;
+use std::{fmt, sync::LazyLock};
 
 use serde::{Deserialize, Serialize};
 
-use crate::verdict::{Decision, Risk};
+use crate::verdict::{Decision, Risk, RuleId};
 
 /// A ready-made policy. Each is stricter than the next; written rules come on top.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default)]
@@ -46,6 +46,14 @@ impl Preset {
     #[must_use]
     pub fn table() -> &'static [PresetRow] {
         TABLE
+    }
+
+    /// The id of the preset's rule for an act.
+    pub(crate) fn rule(self, act: Act) -> RuleId {
+        static IDS: LazyLock<Vec<[String; Preset::ALL.len()]>> = LazyLock::new(|| {
+            TABLE.iter().map(|row| Preset::ALL.map(|preset| format!("{preset}/{}", row.id))).collect()
+        });
+        RuleId::fixed(&IDS[act as usize][self as usize])
     }
 
     /// What the preset does to the calls of one row.
@@ -155,9 +163,19 @@ pub(crate) enum Act {
 
 impl Act {
     pub(crate) fn row(self) -> &'static PresetRow {
-        TABLE.iter().find(|row| row.act == self).expect("every act has a row; a test goes through them all")
+        &TABLE[self as usize]
     }
 }
+
+/// The rows stand in the order of the acts.
+const _: () = {
+    let mut at = 0;
+    while at < TABLE.len() {
+        assert!(TABLE[at].act as usize == at, "the rows stand in the order of the acts");
+        at += 1;
+    }
+    assert!(Act::TooComplex as usize + 1 == TABLE.len(), "every act has a row");
+};
 
 const fn row(
     act: Act,

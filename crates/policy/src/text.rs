@@ -1,28 +1,52 @@
 //! Text from outside, made safe to show.
 
+use std::fmt::{self, Write as _};
+
 /// The longest quotation in a reason, in characters.
 const MAX_QUOTED: usize = 200;
 
-/// Escapes what could act on a terminal or turn the reading direction, and cuts at [`MAX_QUOTED`] characters.
-pub(crate) fn shown(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len().min(MAX_QUOTED * 4));
-    for (count, c) in text.chars().enumerate() {
-        if count == MAX_QUOTED {
-            shown.push('…');
-            break;
+/// Text with what could act on a terminal or turn the reading direction escaped, cut at [`MAX_QUOTED`] characters.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shown<'t>(&'t str);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_plain = |byte: u8| byte.is_ascii_graphic() || byte == b' ';
+        if self.0.len() <= MAX_QUOTED && self.0.bytes().all(is_plain) {
+            return f.write_str(self.0);
         }
-        if c.is_control() || is_invisible(c) {
-            shown.extend(c.escape_unicode());
-        } else {
-            shown.push(c);
+        for (count, c) in self.0.chars().enumerate() {
+            if count == MAX_QUOTED {
+                return f.write_char('…');
+            }
+            if c.is_control() || is_invisible(c) {
+                write!(f, "{}", c.escape_unicode())?;
+            } else {
+                f.write_char(c)?;
+            }
         }
+        Ok(())
     }
-    shown
 }
 
-/// `shown` in backquotes.
-pub(crate) fn quoted(text: &str) -> String {
-    format!("`{}`", shown(text))
+/// Text to be shown as it is meant to be seen.
+pub(crate) fn shown(text: &str) -> Shown<'_> {
+    Shown(text)
+}
+
+/// Text to be shown in backquotes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Quoted<'t>(&'t str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`", Shown(self.0))
+    }
+}
+
+/// [`shown`] in backquotes.
+pub(crate) fn quoted(text: &str) -> Quoted<'_> {
+    Quoted(text)
 }
 
 /// Whether the character takes no room or changes the reading direction: what is seen isn't what is there.

@@ -1,4 +1,4 @@
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use serde::{Deserialize, Serialize};
 
@@ -70,11 +70,16 @@ impl fmt::Display for Risk {
 /// It stays the same when other rules are added, moved or removed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct RuleId(String);
+pub struct RuleId(Cow<'static, str>);
 
 impl RuleId {
     pub(crate) fn new(scope: &str, name: &str) -> Self {
-        Self(format!("{scope}/{name}"))
+        Self(Cow::Owned(format!("{scope}/{name}")))
+    }
+
+    /// The id of a rule that is there in every program.
+    pub(crate) const fn fixed(id: &'static str) -> Self {
+        Self(Cow::Borrowed(id))
     }
 
     /// The id as text.

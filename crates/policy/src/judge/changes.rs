@@ -353,9 +353,9 @@ impl Judge<'_> {
             changes.anywhere = true;
             return;
         };
-        let places = located.reached.into_iter().chain([located.spelled]);
+        let places = located.reached.iter().chain([&located.spelled]);
         changes.add(&Changes {
-            places: places.map(|path| Place { path, itself }).collect(),
+            places: places.map(|path| Place { path: path.clone(), itself }).collect(),
             ..Changes::default()
         });
     }

@@ -67,7 +67,7 @@ impl<'a> Judge<'a> {
     }
 
     fn look_inside(&self, directory: &Path, access: Access) -> Option<&'a Rule> {
-        let located = Located { spelled: directory.to_owned(), reached: vec![directory.to_owned()] };
+        let located = Located::plain(directory);
         let subject =
             Subject::Path { access, below: false, located: &located, roots: &self.roots, links: self.links };
         let floating = || self.policies.rules.floating_over(subject, &self.moved);
@@ -96,7 +96,7 @@ impl<'a> Judge<'a> {
             for name in names {
                 let path = directory.join(&name);
                 let made = name.to_str().is_some_and(|name| MADE.contains(&name));
-                let located = Located { spelled: path.clone(), reached: vec![path.clone()] };
+                let located = Located::plain(&path);
                 let subject = Subject::Path {
                     access,
                     below: false,

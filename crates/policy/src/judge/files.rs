@@ -1,4 +1,4 @@
-use std::path::Path;
+use std::{fmt, path::Path};
 
 use super::{Hit, Judge, by_rule};
 use crate::{
@@ -7,7 +7,7 @@ use crate::{
     rule::Subject,
     text::quoted,
     tool::{Kind, PATH_ARGUMENTS},
-    verdict::{Decision, Risk, RuleId, Verdict},
+    verdict::{Decision, Risk, Verdict},
 };
 
 /// Who names a path: a tool made for files, or a command.
@@ -41,7 +41,7 @@ impl Judge<'_> {
                         named = true;
                         add(self.path(path, &self.call.cwd, access, By::Tool, whole));
                     }
-                    None => add(self.unreadable(&format!("the argument `{key}` isn't text"))),
+                    None => add(self.unreadable(format_args!("the argument `{key}` isn't text"))),
                 },
             }
         }
@@ -107,7 +107,7 @@ impl Judge<'_> {
     ) -> Verdict {
         let located = match self.roots.locate(text, cwd, self.links) {
             Ok(located) => located,
-            Err(error) => return self.settle(Act::BadPath, None, &format!("{}: {error}", quoted(shown))),
+            Err(error) => return self.settle(Act::BadPath, None, format_args!("{}: {error}", quoted(shown))),
         };
         let standing = located.standing(access, &self.roots);
         let hit = match access {
@@ -129,7 +129,7 @@ impl Judge<'_> {
             Access::Write => "changes",
             Access::Delete => "removes, or changes throughout,",
         };
-        let verdict = self.settle(act, hit, &format!("{verb} {}, in {lies}", quoted(shown)));
+        let verdict = self.settle(act, hit, format_args!("{verb} {}, in {lies}", quoted(shown)));
         let wide = self.tool.kind == Kind::Search
             && located.reached.iter().any(|path| self.roots.holds_private(path));
         let verdict = if wide {
@@ -140,7 +140,7 @@ impl Judge<'_> {
         };
         let Some(protection) = standing.protection else { return verdict };
         let act = protected(protection, access);
-        verdict.strictest(self.settle(act, hit, &format!("{verb} {}: {}", quoted(shown), act.row().what)))
+        verdict.strictest(self.settle(act, hit, format_args!("{verb} {}: {}", quoted(shown), act.row().what)))
     }
 
     /// What a rule says against taking the path with everything in it, where the path alone says less.
@@ -154,11 +154,11 @@ impl Judge<'_> {
         Subject::Path { access, below: false, located, roots: &self.roots, links: self.links }
     }
 
-    pub(super) fn unreadable(&self, problem: &str) -> Verdict {
+    pub(super) fn unreadable(&self, problem: impl fmt::Display) -> Verdict {
         let row = Act::Unreadable.row();
         Verdict {
             decision: self.policies.preset.decides(row),
-            rule: Some(RuleId::new(self.policies.preset.as_str(), row.id)),
+            rule: Some(self.policies.preset.rule(Act::Unreadable)),
             reason: format!("the call of {} can't be read: {problem}", quoted(&self.call.tool)),
             risk: Risk::Medium,
             part: None,

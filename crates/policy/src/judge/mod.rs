@@ -15,6 +15,7 @@ mod wildcards;
 
 use std::{
     cell::RefCell,
+    fmt::{self, Write as _},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -131,6 +132,9 @@ impl Policies {
     }
 }
 
+/// Room for most reasons.
+const REASON_BYTES: usize = 96;
+
 /// The most commands and effects that an explanation names.
 const MAX_SEEN: usize = 200;
 
@@ -202,7 +206,7 @@ impl<'a> Judge<'a> {
             Kind::Unknown => self.settle(
                 Act::UnknownTool,
                 whole,
-                &format!("the tool {} isn't known", quoted(&self.call.tool)),
+                format_args!("the tool {} isn't known", quoted(&self.call.tool)),
             ),
         };
         // A rule about the tool itself restricts whatever its arguments are.
@@ -257,7 +261,7 @@ impl<'a> Judge<'a> {
     }
 
     /// Weighs a rule against the preset's row.
-    fn settle(&self, act: Act, hit: Option<Hit<'_>>, detail: &str) -> Verdict {
+    fn settle(&self, act: Act, hit: Option<Hit<'_>>, detail: impl fmt::Display) -> Verdict {
         let row = act.row();
         if let Some(seen) = self.seen {
             seen.borrow_mut().effect(row.id);
@@ -267,17 +271,17 @@ impl<'a> Judge<'a> {
         if row.lift == Lift::Default {
             decision = decision.max(self.policies.default.unwrap_or(decision));
         }
-        let by_preset = Verdict {
-            decision,
-            rule: Some(RuleId::new(preset.as_str(), row.id)),
-            reason: detail.to_owned(),
-            risk: row.risk,
-            part: None,
+        let by_preset = || {
+            let mut reason = String::with_capacity(REASON_BYTES);
+            let _ = write!(reason, "{detail}");
+            Verdict { decision, rule: Some(preset.rule(act)), reason, risk: row.risk, part: None }
         };
-        let Some(Hit { rule, named }) = hit else { return by_preset };
+        let Some(Hit { rule, named }) = hit else { return by_preset() };
         match rule.effect {
             Decision::Deny => by_rule(rule),
-            Decision::Ask if decision == Decision::Deny && !self.is_default(row.lift, decision) => by_preset,
+            Decision::Ask if decision == Decision::Deny && !self.is_default(row.lift, decision) => {
+                by_preset()
+            }
             Decision::Ask => by_rule(rule),
             Decision::Allow => {
                 let lifts = match row.lift {
@@ -286,7 +290,11 @@ impl<'a> Judge<'a> {
                     Lift::Never => false,
                 };
                 let final_deny = decision == Decision::Deny && !self.is_default(row.lift, decision);
-                if decision == Decision::Allow || (lifts && !final_deny) { by_rule(rule) } else { by_preset }
+                if decision == Decision::Allow || (lifts && !final_deny) {
+                    by_rule(rule)
+                } else {
+                    by_preset()
+                }
             }
         }
     }

@@ -51,8 +51,9 @@ impl Judge<'_> {
 
     /// One pattern for names, in every way a tool might take it.
     pub(super) fn name_pattern(&self, pattern: &str, start: &Path, whole: Option<Hit<'_>>) -> Verdict {
-        let ask =
-            |why: &str| self.settle(Act::GlobPath, whole, &format!("the pattern {} {why}", quoted(pattern)));
+        let ask = |why: &str| {
+            self.settle(Act::GlobPath, whole, format_args!("the pattern {} {why}", quoted(pattern)))
+        };
         let mut verdict = self.one_pattern(pattern, start, whole);
         match alternatives(pattern) {
             Some(alternatives) => {
@@ -76,8 +77,9 @@ impl Judge<'_> {
     }
 
     fn one_pattern(&self, pattern: &str, start: &Path, whole: Option<Hit<'_>>) -> Verdict {
-        let ask =
-            |why: &str| self.settle(Act::GlobPath, whole, &format!("the pattern {} {why}", quoted(pattern)));
+        let ask = |why: &str| {
+            self.settle(Act::GlobPath, whole, format_args!("the pattern {} {why}", quoted(pattern)))
+        };
         let mut verdict = self.path(pattern, start, Access::Read, By::Tool, whole);
         // ripgrep takes a pattern for leave to look into hidden files. Listing names reads no file, so that only patterns
         // that ask for hidden ones count there.

@@ -56,8 +56,9 @@ impl Judge<'_> {
             };
             for directory in &located.reached {
                 if self.roots.holds_private(directory) {
-                    let place = quoted(&place.to_string_lossy());
-                    let detail = format!("looks through {place}, in which private or protected files lie");
+                    let place = place.to_string_lossy();
+                    let detail =
+                        format!("looks through {}, in which private or protected files lie", quoted(&place));
                     verdict = verdict.strictest(self.settle(Act::WideSearch, whole, &detail));
                 }
                 // Each is judged by its own name: a rule may speak of it.

@@ -1,5 +1,6 @@
 use std::{
     collections::HashSet,
+    fmt,
     path::{Path, PathBuf},
 };
 
@@ -14,8 +15,8 @@ use crate::{
     preset::Act,
     rule::Subject,
     shell::{
-        Command, Effect, Join, MAX_COMMAND_BYTES, Meaning, Script, Use, Word, everything_that_might_run,
-        program, read, risks, synonyms, trace,
+        Candidate, Command, Effect, Forms, Join, MAX_COMMAND_BYTES, Meaning, Script, Use, Word,
+        everything_that_might_run, program, read, risks, trace,
     },
     text::{quoted, shown},
     tool::COMMAND_ARGUMENTS,
@@ -50,7 +51,7 @@ impl Judge<'_> {
                 named.for_each(|command| seen.borrow_mut().command(command.shown()));
             }
             let problem = script.problem.as_deref().unwrap_or("it is too much to judge");
-            return self.settle(Act::TooComplex, None, &format!("the command is too complex: {problem}"));
+            return self.settle(Act::TooComplex, None, format_args!("the command is too complex: {problem}"));
         }
         let Some(candidates) = everything_that_might_run(&script) else {
             return self.settle(Act::TooComplex, None, "too many commands are hidden in this one");
@@ -76,7 +77,7 @@ impl Judge<'_> {
         }
         for candidate in &candidates {
             let here = directories.get(candidate.top).and_then(Option::as_deref).unwrap_or_default();
-            for next in self.restrictions(&candidate.command, &candidate.meaning, here, whole) {
+            for next in self.restrictions(candidate, here, whole) {
                 let top = script.commands.get(candidate.top);
                 let alone = !compound && top.is_some_and(|top| top.words == candidate.command.words);
                 add(next, &candidate.command, alone);
@@ -90,14 +91,15 @@ impl Judge<'_> {
             let mut own = Vec::with_capacity(script.commands.len());
             for candidate in &candidates {
                 if candidate.top == own.len() {
-                    own.push(&candidate.meaning);
+                    own.push((&candidate.meaning, &candidate.forms));
                 }
             }
-            for ((command, meaning), (here, changes)) in script.commands.iter().zip(own).zip(places) {
+            for ((command, (meaning, forms)), (here, changes)) in script.commands.iter().zip(own).zip(places)
+            {
                 // What a wrapper is allowed to run is allowed to run in it.
                 let outer = command.inside.and_then(|at| *hits.get(at)?);
                 let outer = outer.filter(|hit| hit.rule.effect == Decision::Allow);
-                let hit = self.command_hit(command).or(outer);
+                let hit = self.command_hit(command, forms).or(outer);
                 hits.push(hit);
                 add(self.plain(command, meaning, here, changes, hit.or(whole)), command, !compound);
                 if let Some(next) = self.runs_what_was_written(command, meaning, here, &written) {
@@ -166,16 +168,15 @@ impl Judge<'_> {
         Some(self.settle(Act::Interpreter, None, &detail))
     }
 
-    fn command_hit(&self, command: &Command) -> Option<Hit<'_>> {
+    fn command_hit(&self, command: &Command, forms: &Forms) -> Option<Hit<'_>> {
         // A word that isn't known is no word that a rule names.
         let known = command.words.iter().all(|word| word.known && word.below.is_none());
-        let exact = known.then(|| exact_form(&command.words));
-        let loose = loose_forms(&command.words);
-        self.hit(Subject::Command { exact: exact.as_slice(), loose: &loose })
+        let exact = if known { forms.exact() } else { &[] };
+        self.hit(Subject::Command { exact, loose: forms.all() })
     }
 
-    fn not_plain(&self, problem: &str) -> Verdict {
-        self.settle(Act::NotPlain, None, &format!("not all of the command is literal: {problem}"))
+    fn not_plain(&self, problem: impl fmt::Display) -> Verdict {
+        self.settle(Act::NotPlain, None, format_args!("not all of the command is literal: {problem}"))
     }
 
     fn command_text(&self) -> Result<String, Box<Verdict>> {
@@ -208,14 +209,13 @@ impl Judge<'_> {
     /// What restricts a command that might run: rules, dangers, and paths nobody may touch. Nothing here allows.
     fn restrictions(
         &self,
-        command: &Command,
-        meaning: &Meaning,
+        candidate: &Candidate<'_>,
         here: &[PathBuf],
         whole: Option<Hit<'_>>,
     ) -> Vec<Verdict> {
+        let Candidate { command, meaning, .. } = candidate;
         let mut found = Vec::new();
-        let loose = loose_forms(&command.words);
-        let hit = self.hit(Subject::Command { exact: &[], loose: &loose });
+        let hit = self.hit(Subject::Command { exact: &[], loose: candidate.forms.all() });
         found.extend(hit.filter(|hit| hit.rule.effect != Decision::Allow).map(|hit| by_rule(hit.rule)));
         for (act, detail) in risks(command, &self.surroundings.own_pids) {
             found.push(self.settle(act, None, &detail));
@@ -294,7 +294,7 @@ impl Judge<'_> {
         let used = &meaning.used;
         let detail = match &meaning.guess {
             None => format!("{}: {}", quoted(program(&command.words)), used.act.row().what),
-            Some(why) => shown(why),
+            Some(why) => shown(why).to_string(),
         };
         verdict = self.settle(used.act, hit, &detail).strictest(verdict);
         if changes_directory(&command.words) {
@@ -378,7 +378,7 @@ impl Judge<'_> {
     /// One word that names a file.
     fn word(&self, word: &Word, cwd: &Path, access: Access, whole: Option<Hit<'_>>) -> Verdict {
         if !word.known {
-            return self.not_plain(&format!("which file {} names isn't known", quoted(&word.text)));
+            return self.not_plain(format_args!("which file {} names isn't known", quoted(&word.text)));
         }
         // A pipe from or to another command.
         if word.substituted && word.text == "-" {
@@ -567,24 +567,4 @@ fn without_runs(words: &[Word]) -> Vec<Word> {
         }
     }
     kept
-}
-
-/// The command as an allow rule sees it: a word with a space in it can't pass for two.
-fn exact_form(words: &[Word]) -> String {
-    words.iter().map(|word| in_quotes(&word.text)).collect::<Vec<_>>().join(" ")
-}
-
-/// The command in every spelling a restriction is held against.
-fn loose_forms(words: &[Word]) -> Vec<String> {
-    if words.is_empty() {
-        return Vec::new();
-    }
-    let whole = words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
-    let mut forms = vec![whole, exact_form(words)];
-    forms.extend(synonyms(words));
-    forms
-}
-
-fn in_quotes(text: &str) -> String {
-    if text.is_empty() || text.contains(char::is_whitespace) { format!("'{text}'") } else { text.to_owned() }
 }

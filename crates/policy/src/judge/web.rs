@@ -17,7 +17,7 @@ impl Judge<'_> {
         };
         let hit = self.hit(Subject::Domain(&host)).or(whole);
         let act = if is_local(&host, port) { Act::LocalNetwork } else { Act::Network };
-        let verdict = self.settle(act, hit, &format!("fetches from {}", quoted(&host)));
+        let verdict = self.settle(act, hit, format_args!("fetches from {}", quoted(&host)));
         self.restricted(verdict, address(&host).as_deref().into_iter())
     }
 

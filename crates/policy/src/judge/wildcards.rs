@@ -87,7 +87,7 @@ impl Judge<'_> {
         let standing = located.standing(Access::Delete, &self.roots);
         let own = [Place::Workspace, Place::Temp].contains(&standing.place);
         (!own && standing.protection == Some(Protection::Root)).then(|| {
-            self.settle(Act::Root, None, &format!("empties {}", quoted(&directory.to_string_lossy())))
+            self.settle(Act::Root, None, format_args!("empties {}", quoted(&directory.to_string_lossy())))
         })
     }
 

@@ -107,6 +107,9 @@ impl Links for NoLinks {
 
 /// The path as the kernel would walk it: links followed where they stand, `..` relative to where they led.
 pub(super) fn walked(path: &Path, links: &dyn Links) -> Result<PathBuf, PathError> {
+    if !links.has_links() {
+        return Ok(spelled(path));
+    }
     let mut done = PathBuf::from("/");
     let mut todo: Vec<OsString> = Vec::new();
     push_components(&mut todo, path);

@@ -1,7 +1,8 @@
 use std::{
-    cell::RefCell,
+    cell::{OnceCell, RefCell},
     collections::HashMap,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
+    rc::Rc,
 };
 
 use serde::{Deserialize, Serialize};
@@ -117,12 +118,14 @@ pub fn place_of(
 }
 
 /// A path in all its readings: as it is spelled, and as programs would reach it.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Located {
     /// Absolute, without `.` and `..`, links as they are written.
     pub(crate) spelled: PathBuf,
     /// Where it leads; two readings where programs disagree.
     pub(crate) reached: Vec<PathBuf>,
+    /// What was found out about it, for each kind of access.
+    standings: [OnceCell<Standing>; 3],
 }
 
 /// The directories a verdict depends on, with their links resolved.
@@ -137,7 +140,7 @@ pub(crate) struct Roots {
     pub(crate) project_root: Vec<PathBuf>,
     pub(crate) home: Vec<PathBuf>,
     /// What was resolved before: one call names the same paths again and again.
-    located: RefCell<HashMap<PathBuf, Located>>,
+    located: RefCell<HashMap<PathBuf, Rc<Located>>>,
 }
 
 /// The most paths that are kept.
@@ -209,7 +212,7 @@ impl Roots {
     }
 
     /// Resolves a path in all its readings.
-    pub(crate) fn locate(&self, path: &str, cwd: &Path, links: &dyn Links) -> Result<Located, PathError> {
+    pub(crate) fn locate(&self, path: &str, cwd: &Path, links: &dyn Links) -> Result<Rc<Located>, PathError> {
         check_text(path)?;
         if path.is_empty() {
             return Err(PathError::Empty);
@@ -222,18 +225,21 @@ impl Roots {
             return Err(PathError::TooLong);
         }
         if let Some(located) = self.located.borrow().get(&whole) {
-            return Ok(located.clone());
+            return Ok(Rc::clone(located));
         }
         let spelled = spelled(&whole);
         let mut reached = vec![walked(&whole, links)?];
-        let other = walked(&spelled, links)?;
-        if other != reached[0] {
-            reached.push(other);
+        // Only `..` is read in two ways.
+        if links.has_links() && whole.components().any(|component| component == Component::ParentDir) {
+            let other = walked(&spelled, links)?;
+            if other != reached[0] {
+                reached.push(other);
+            }
         }
-        let located = Located { spelled, reached };
+        let located = Rc::new(Located { spelled, reached, standings: Default::default() });
         let mut known = self.located.borrow_mut();
         if known.len() < MAX_LOCATED {
-            known.insert(whole, located.clone());
+            known.insert(whole, Rc::clone(&located));
         }
         Ok(located)
     }
@@ -303,8 +309,17 @@ impl Roots {
 }
 
 impl Located {
+    /// A path that holds no link.
+    pub(crate) fn plain(path: &Path) -> Self {
+        Self { spelled: path.to_owned(), reached: vec![path.to_owned()], standings: Default::default() }
+    }
+
     /// Whose the path is and what protects it; the strictest of its readings.
     pub(crate) fn standing(&self, access: Access, roots: &Roots) -> Standing {
+        *self.standings[access as usize].get_or_init(|| self.stands(access, roots))
+    }
+
+    fn stands(&self, access: Access, roots: &Roots) -> Standing {
         if is_harmless_device(&self.spelled) && access != Access::Delete {
             return Standing { place: Place::Temp, protection: None };
         }
@@ -330,6 +345,8 @@ pub(crate) struct Standing {
 pub(crate) fn check_text(path: &str) -> Result<(), PathError> {
     if path.len() > MAX_PATH_BYTES {
         Err(PathError::TooLong)
+    } else if path.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) {
+        Ok(())
     } else if path.chars().any(char::is_control) {
         Err(PathError::ControlCharacter)
     } else if path.chars().any(looks_like_slash) {

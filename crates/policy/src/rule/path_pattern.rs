@@ -138,7 +138,7 @@ impl PathPattern {
             let spelled = base.join(&self.literal);
             // The pattern may name a directory by a link, and the path by where the link leads.
             let walked = spelled.to_str().and_then(|text| roots.locate(text, &base, links).ok());
-            walked.into_iter().flat_map(|located| located.reached).chain([spelled])
+            walked.into_iter().flat_map(|located| located.reached.clone()).chain([spelled])
         });
         each.collect()
     }

@@ -5,6 +5,7 @@
 //! allowed, but what is denied is denied there too.
 
 mod danger;
+mod forms;
 mod git;
 mod grammar;
 mod known;
@@ -20,11 +21,11 @@ mod trace;
 mod walk;
 
 pub(crate) use danger::risks;
+pub(crate) use forms::Forms;
 pub(crate) use git::git_subcommand;
 pub(crate) use grammar::{Effect, Moved, Use, read};
 pub(crate) use meaning::Meaning;
 pub(crate) use script::{Below, Command, Join, Script, Word};
-pub(crate) use synonym::synonyms;
 pub(crate) use trace::trace;
 pub(crate) use walk::{Candidate, base, everything_that_might_run, program};
 

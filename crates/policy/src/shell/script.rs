@@ -124,7 +124,7 @@ impl Word {
 impl Command {
     /// The command as one line, for showing.
     pub(crate) fn shown(&self) -> String {
-        shown(&self.words.iter().map(Word::shown).collect::<Vec<_>>().join(" "))
+        shown(&self.words.iter().map(Word::shown).collect::<Vec<_>>().join(" ")).to_string()
     }
 
     pub(super) fn is_empty(&self) -> bool {

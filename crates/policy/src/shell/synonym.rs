@@ -122,7 +122,7 @@ const MODULES: &[&str] = &["python -m", "python3 -m"];
 
 /// Every spelling of the command that a rule which restricts is held against: the words as they are, then those without
 /// the program's directory, without options before the subcommand, and with other names of the subcommand.
-pub(crate) fn synonyms(words: &[Word]) -> Vec<String> {
+pub(super) fn synonyms(words: &[Word]) -> Vec<String> {
     let texts: Vec<&str> = words.iter().map(|word| word.text.as_str()).collect();
     let Some((first, rest)) = texts.split_first() else { return Vec::new() };
     let name = first.rsplit('/').next().unwrap_or(first);

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::{
     danger::{SCRIPTED, hidden_texts},
+    forms::Forms,
     lex::lex,
     meaning::Meaning,
     script::{Command, Script, Word},
@@ -26,6 +27,7 @@ const MAX_WRAPPED: usize = 64;
 pub(crate) struct Candidate<'s> {
     pub(crate) command: Cow<'s, Command>,
     pub(crate) meaning: Meaning,
+    pub(crate) forms: Forms,
     /// The command of the call it belongs to.
     pub(crate) top: usize,
 }
@@ -99,7 +101,8 @@ const LEADING: &[&str] =
 /// Every command that the script might run, in whatever it is wrapped. `None` where there are too many, or they
 /// are too deeply hidden, to be looked at. Each command of the script comes before what is found in it.
 pub(crate) fn everything_that_might_run(script: &Script) -> Option<Vec<Candidate<'_>>> {
-    let mut found = Found::default();
+    // Most hide nothing.
+    let mut found = Found { candidates: Vec::with_capacity(script.commands.len()), words: 0 };
     for (top, command) in script.commands.iter().enumerate() {
         found.add(Cow::Borrowed(command), top)?;
         if !command.opaque {
@@ -198,7 +201,6 @@ fn push(words: &[Word], top: usize, found: &mut Found<'_>) -> Option<()> {
 }
 
 /// What was found, within limits.
-#[derive(Default)]
 struct Found<'s> {
     candidates: Vec<Candidate<'s>>,
     words: usize,
@@ -210,8 +212,8 @@ impl<'s> Found<'s> {
         if self.candidates.len() == MAX_CANDIDATES || self.words > MAX_WORDS {
             return None;
         }
-        let meaning = Meaning::of(&command);
-        self.candidates.push(Candidate { command, meaning, top });
+        let (meaning, forms) = (Meaning::of(&command), Forms::of(&command.words));
+        self.candidates.push(Candidate { command, meaning, forms, top });
         Some(())
     }
 }

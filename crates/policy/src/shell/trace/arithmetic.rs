@@ -1,6 +1,6 @@
 //! What a calculation reads and runs.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, fmt};
 
 use super::{
     super::script::Word,
@@ -71,7 +71,7 @@ impl Tracer {
         }
     }
 
-    pub(super) fn calculates(&mut self, what: &str) {
+    pub(super) fn calculates(&mut self, what: impl fmt::Display) {
         self.acts.push((
             Act::Interpreter,
             format!("what {what} holds is calculated with, which may run a command"),

@@ -69,7 +69,7 @@ impl Tracer {
                 if ["unset", "let"].contains(&name) {
                     command.words[1..].iter().for_each(|word| {
                         if !word.known || word.text.contains(['$', '`', '[']) {
-                            self.calculates(&quoted(&word.text));
+                            self.calculates(quoted(&word.text));
                         }
                     });
                 }

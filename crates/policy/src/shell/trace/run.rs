@@ -41,7 +41,7 @@ impl Tracer {
             let shown = if first.text.is_empty() {
                 "a word that is filled in".to_owned()
             } else {
-                quoted(&first.text)
+                quoted(&first.text).to_string()
             };
             self.doubts.push(format!("{shown} isn't the name of a command"));
             command.opaque = true;

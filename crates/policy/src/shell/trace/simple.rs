@@ -395,7 +395,7 @@ impl Tracer {
                                 self.doubts.push(format!("{} would be calculated", quoted(&raw.value)));
                             }
                         } else {
-                            self.calculates(&quoted(&raw.value));
+                            self.calculates(quoted(&raw.value));
                         }
                     }
                     words.push(word);

@@ -3,7 +3,7 @@ use std::{
     rc::Rc,
 };
 
-use super::{Judge, shell::Directories};
+use super::{Judge, directories::Directories};
 use crate::{
     path::{Access, Located, Roots},
     preset::Act,
@@ -216,16 +216,17 @@ impl Judge<'_> {
         let paths = used.paths.iter().filter(|(access, word)| word.known && !exempt(*access));
         let unsettled = paths.map(|(_, word)| word).find(|word| {
             (word.glob && changes.concern_wildcards())
-                || self.may_have_changed(&self.target(word, cwd), changes)
+                || self.may_have_changed(|| self.target(word, cwd), changes)
         })?;
         Some(self.changed_before(&unsettled.text))
     }
 
     /// Whether an earlier command may have put something else in the place of what the path leads to now.
-    pub(super) fn may_have_changed(&self, path: &Path, changes: &Changes) -> bool {
+    pub(super) fn may_have_changed(&self, path: impl FnOnce() -> PathBuf, changes: &Changes) -> bool {
         if changes.is_empty() {
             return false;
         }
+        let path = path();
         let located = path.to_str().and_then(|path| self.roots.locate(path, Path::new("/"), self.links).ok());
         located.is_none_or(|located| changes.concern(&located, &self.roots))
     }
@@ -243,7 +244,7 @@ impl Judge<'_> {
         let (words, meaning) = (&candidate.command.words, &candidate.meaning);
         let name = words.first().map(base).unwrap_or_default();
         let removed = Changes { removed: true, ..Changes::default() };
-        match name.as_str() {
+        match name.as_ref() {
             "rm" | "rmdir" | "unlink" => removed,
             "mv" | "cp" if meaning.guess.is_some() => Changes::everything(),
             "mv" | "cp" => match (&meaning.used.moved, here) {
@@ -328,11 +329,13 @@ impl Judge<'_> {
             let to = self.target(&moved.to, cwd);
             let into = !moved.exactly
                 && !before.removed
-                && !self.may_have_changed(&to, before)
+                && !self.may_have_changed(|| to.clone(), before)
                 && self.is_directory(&moved.to, cwd);
             for (word, inside) in moved.from.iter().zip(moved.inside()) {
                 let from = self.target(word, cwd);
-                let entry = self.entry(&from).filter(|_| !word.glob && !self.may_have_changed(&from, before));
+                let entry = self
+                    .entry(&from)
+                    .filter(|_| !word.glob && !self.may_have_changed(|| from.clone(), before));
                 if entry.as_deref().is_some_and(|entry| self.links.is_file(entry)) {
                     continue;
                 }

@@ -5,6 +5,7 @@ mod below;
 mod build;
 mod changes;
 mod contents;
+mod directories;
 mod files;
 mod git;
 mod patterns;

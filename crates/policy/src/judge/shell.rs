@@ -1,4 +1,5 @@
 use std::{
+    borrow::Cow,
     collections::HashSet,
     fmt,
     path::{Path, PathBuf},
@@ -7,6 +8,7 @@ use std::{
 use super::{
     Hit, Judge, by_rule,
     changes::Changes,
+    directories::changes_directory,
     files::{By, outside},
     search::searches,
 };
@@ -15,19 +17,13 @@ use crate::{
     preset::Act,
     rule::Subject,
     shell::{
-        Candidate, Command, Effect, Forms, Join, MAX_COMMAND_BYTES, Meaning, Script, Use, Word,
-        everything_that_might_run, program, read, risks, trace,
+        Candidate, Command, Effect, MAX_COMMAND_BYTES, Meaning, Use, Word, everything_that_might_run,
+        program, read, risks, trace,
     },
     text::{quoted, shown},
     tool::COMMAND_ARGUMENTS,
     verdict::{Decision, Verdict},
 };
-
-/// The most directories a command may turn out to run in.
-const MAX_DIRECTORIES: usize = 8;
-
-/// The directories a command may run in; `None` where they can't be told.
-pub(super) type Directories = Option<Vec<PathBuf>>;
 
 impl Judge<'_> {
     /// A tool that runs a shell command.
@@ -59,17 +55,18 @@ impl Judge<'_> {
         let directories = self.directories(&script, &start);
         let compound = script.commands.len() > 1;
         let mut verdict = script.problem.as_deref().map(|problem| self.not_plain(problem));
-        let mut more = |next: Verdict| {
-            verdict = Some(match verdict.take() {
+        if let Some(problem) = self.loosening() {
+            let next = self.unreadable(&problem);
+            verdict = Some(match verdict {
                 Some(before) => before.strictest(next),
                 None => next,
             });
-        };
-        if let Some(problem) = self.loosening() {
-            more(self.unreadable(&problem));
         }
         let mut add = |next: Verdict, part: &Command, alone: bool| {
-            more(if alone { next } else { Verdict { part: Some(part.shown()), ..next } });
+            if verdict.as_ref().is_none_or(|before| next.is_stricter_than(before)) {
+                let part = (!alone).then(|| part.shown());
+                verdict = Some(Verdict { part: part.or(next.part), ..next });
+            }
         };
         if let Some(seen) = self.seen {
             let named = candidates.iter().filter(|candidate| !candidate.command.words.is_empty());
@@ -91,15 +88,15 @@ impl Judge<'_> {
             let mut own = Vec::with_capacity(script.commands.len());
             for candidate in &candidates {
                 if candidate.top == own.len() {
-                    own.push((&candidate.meaning, &candidate.forms));
+                    own.push(candidate);
                 }
             }
-            for ((command, (meaning, forms)), (here, changes)) in script.commands.iter().zip(own).zip(places)
-            {
+            for (candidate, (here, changes)) in own.into_iter().zip(places) {
+                let (command, meaning) = (candidate.command.as_ref(), &candidate.meaning);
                 // What a wrapper is allowed to run is allowed to run in it.
                 let outer = command.inside.and_then(|at| *hits.get(at)?);
                 let outer = outer.filter(|hit| hit.rule.effect == Decision::Allow);
-                let hit = self.command_hit(command, forms).or(outer);
+                let hit = self.command_hit(candidate, true).or(outer);
                 hits.push(hit);
                 add(self.plain(command, meaning, here, changes, hit.or(whole)), command, !compound);
                 if let Some(next) = self.runs_what_was_written(command, meaning, here, &written) {
@@ -168,11 +165,12 @@ impl Judge<'_> {
         Some(self.settle(Act::Interpreter, None, &detail))
     }
 
-    fn command_hit(&self, command: &Command, forms: &Forms) -> Option<Hit<'_>> {
-        // A word that isn't known is no word that a rule names.
-        let known = command.words.iter().all(|word| word.known && word.below.is_none());
-        let exact = if known { forms.exact() } else { &[] };
-        self.hit(Subject::Command { exact, loose: forms.all() })
+    fn command_hit(&self, command: &Candidate<'_>, may_allow: bool) -> Option<Hit<'_>> {
+        if self.policies.rules.is_empty() {
+            return None;
+        }
+        let exact = if may_allow { command.exact_form() } else { &[] };
+        self.hit(Subject::Command { exact, loose: command.forms() })
     }
 
     fn not_plain(&self, problem: impl fmt::Display) -> Verdict {
@@ -215,7 +213,7 @@ impl Judge<'_> {
     ) -> Vec<Verdict> {
         let Candidate { command, meaning, .. } = candidate;
         let mut found = Vec::new();
-        let hit = self.hit(Subject::Command { exact: &[], loose: candidate.forms.all() });
+        let hit = self.command_hit(candidate, false);
         found.extend(hit.filter(|hit| hit.rule.effect != Decision::Allow).map(|hit| by_rule(hit.rule)));
         for (act, detail) in risks(command, &self.surroundings.own_pids) {
             found.push(self.settle(act, None, &detail));
@@ -266,7 +264,7 @@ impl Judge<'_> {
         for (writes, word) in &command.redirects {
             for cwd in here {
                 verdict = verdict.strictest(self.word(word, cwd, access(*writes), hit));
-                if self.may_have_changed(&self.target(word, cwd), changes) {
+                if self.may_have_changed(|| self.target(word, cwd), changes) {
                     verdict = verdict.strictest(self.changed_before(&word.text));
                 }
             }
@@ -301,11 +299,10 @@ impl Judge<'_> {
             let Some(there) = self.changed(&command.words[1..], here) else {
                 return self.settle(Act::NotPlain, None, "the directory this changes to can't be told");
             };
-            for path in there {
+            for path in there.iter() {
                 let text = path.to_string_lossy();
-                verdict =
-                    verdict.strictest(self.reading(&text, &text, &path, Access::Read, By::Command, hit));
-                if self.may_have_changed(&path, changes) {
+                verdict = verdict.strictest(self.reading(&text, &text, path, Access::Read, By::Command, hit));
+                if self.may_have_changed(|| path.clone(), changes) {
                     verdict = verdict.strictest(self.changed_before(&text));
                 }
             }
@@ -315,7 +312,7 @@ impl Judge<'_> {
                 Some(word) => {
                     verdict = verdict.strictest(self.word(word, cwd, Access::Read, hit));
                     let start = self.target(word, cwd);
-                    if self.may_have_changed(&start, changes) {
+                    if self.may_have_changed(|| start.clone(), changes) {
                         verdict = verdict.strictest(self.changed_before(&word.text));
                     }
                     start
@@ -399,10 +396,10 @@ impl Judge<'_> {
             return self.settle(Act::Inspect, None, "an empty word");
         }
         let expanded = if word.root {
-            self.target(word, cwd).to_string_lossy().into_owned()
+            Cow::from(self.target(word, cwd).to_string_lossy().into_owned())
         } else if word.tilde {
             match self.expanded(&word.text).map(|path| path.to_string_lossy().into_owned()) {
-                Some(path) => path,
+                Some(path) => Cow::from(path),
                 None => {
                     return self.settle(
                         outside(access, By::Command),
@@ -412,7 +409,7 @@ impl Judge<'_> {
                 }
             }
         } else {
-            word.text.clone()
+            Cow::from(&word.text)
         };
         let verdict = self.reading(&expanded, &word.text, cwd, access, By::Command, whole);
         if word.glob {
@@ -448,96 +445,6 @@ impl Judge<'_> {
         let matches = itself.to_str().filter(|_| word.glob).and_then(|path| self.matches(path, cwd));
         matches.into_iter().flatten().map(PathBuf::from).chain([itself]).collect()
     }
-
-    /// The directories each command of the script may run in.
-    fn directories(&self, script: &Script, start: &Path) -> Vec<Directories> {
-        /// Where a shell may be now, and where it is if everything since the last `;` went well.
-        #[derive(Clone)]
-        struct Shell {
-            anywhere: Directories,
-            succeeded: Directories,
-        }
-        let begin: Directories = Some(vec![start.to_owned()]);
-        let mut shells: Vec<Option<Shell>> = vec![None; script.scopes.len().max(1)];
-        shells[0] = Some(Shell { anywhere: begin.clone(), succeeded: begin });
-        let mut all = Vec::with_capacity(script.commands.len());
-        for command in &script.commands {
-            // A shell starts where the one that started it is.
-            let mut outer = command.scope;
-            let mut fresh = Vec::new();
-            while shells.get(outer).is_some_and(Option::is_none) {
-                fresh.push(outer);
-                outer = script.scopes.get(outer).copied().unwrap_or_default();
-            }
-            for scope in fresh {
-                let from = shells.get(outer).cloned().flatten();
-                let place =
-                    from.and_then(
-                        |shell| {
-                            if command.join == Join::And { shell.succeeded } else { shell.anywhere }
-                        },
-                    );
-                shells[scope] = Some(Shell { anywhere: place.clone(), succeeded: place });
-            }
-            let Some(Some(shell)) = shells.get_mut(command.scope) else {
-                all.push(None);
-                continue;
-            };
-            if command.lost {
-                *shell = Shell { anywhere: None, succeeded: None };
-            }
-            let here =
-                if command.join == Join::And { shell.succeeded.clone() } else { shell.anywhere.clone() };
-            all.push(here.clone());
-            if command.words.is_empty() {
-                continue;
-            }
-            shell.succeeded.clone_from(&here);
-            if program(&command.words) == "popd" {
-                // Back to somewhere it has been.
-                shell.succeeded.clone_from(&shell.anywhere);
-                continue;
-            }
-            if !changes_directory(&command.words) {
-                continue;
-            }
-            let there = here.clone().and_then(|here| self.changed(&command.words[1..], &here));
-            shell.succeeded.clone_from(&there);
-            if command.branch {
-                // It may have been passed over.
-                shell.succeeded = here.zip(there.clone()).map(|(mut before, after)| {
-                    before.extend(after);
-                    before.sort();
-                    before.dedup();
-                    before
-                });
-            }
-            shell.anywhere = shell.anywhere.take().zip(there).map(|(mut before, after)| {
-                before.extend(after);
-                before.sort();
-                before.dedup();
-                before
-            });
-            shell.anywhere = shell.anywhere.take().filter(|directories| directories.len() <= MAX_DIRECTORIES);
-        }
-        all
-    }
-
-    fn changed(&self, words: &[Word], here: &[PathBuf]) -> Directories {
-        let mut words = words.iter().filter(|word| !["-P", "-L", "--"].contains(&word.text.as_str()));
-        match (words.next(), words.next()) {
-            (None, None) => Some(vec![self.home()?.to_owned()]),
-            (Some(word), None) if word.known && !word.glob && !word.text.starts_with(['-', '+']) => {
-                Some(here.iter().map(|cwd| self.target(word, cwd)).collect())
-            }
-            _ => None,
-        }
-    }
-}
-
-/// Whether the command changes the directory of the shell that runs it.
-fn changes_directory(words: &[Word]) -> bool {
-    ["cd", "pushd"].contains(&program(words))
 }
 
 /// Each path once, however often a command names it.

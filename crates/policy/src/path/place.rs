@@ -139,8 +139,8 @@ pub(crate) struct Roots {
     pub(crate) workspace: Vec<PathBuf>,
     pub(crate) project_root: Vec<PathBuf>,
     pub(crate) home: Vec<PathBuf>,
-    /// What was resolved before: one call names the same paths again and again.
-    located: RefCell<HashMap<PathBuf, Rc<Located>>>,
+    /// What was resolved before, by the directory it starts from: one call names the same paths again and again.
+    located: RefCell<HashMap<PathBuf, HashMap<String, Rc<Located>>>>,
 }
 
 /// The most paths that are kept.
@@ -213,6 +213,11 @@ impl Roots {
 
     /// Resolves a path in all its readings.
     pub(crate) fn locate(&self, path: &str, cwd: &Path, links: &dyn Links) -> Result<Rc<Located>, PathError> {
+        let known = self.located.borrow();
+        if let Some(located) = known.get(cwd).and_then(|paths| paths.get(path)) {
+            return Ok(Rc::clone(located));
+        }
+        drop(known);
         check_text(path)?;
         if path.is_empty() {
             return Err(PathError::Empty);
@@ -223,9 +228,6 @@ impl Roots {
         let whole = cwd.join(path);
         if whole.as_os_str().len() > MAX_PATH_BYTES {
             return Err(PathError::TooLong);
-        }
-        if let Some(located) = self.located.borrow().get(&whole) {
-            return Ok(Rc::clone(located));
         }
         let spelled = spelled(&whole);
         let mut reached = vec![walked(&whole, links)?];
@@ -238,8 +240,8 @@ impl Roots {
         }
         let located = Rc::new(Located { spelled, reached, standings: Default::default() });
         let mut known = self.located.borrow_mut();
-        if known.len() < MAX_LOCATED {
-            known.insert(whole, Rc::clone(&located));
+        if known.values().map(HashMap::len).sum::<usize>() < MAX_LOCATED {
+            known.entry(cwd.to_owned()).or_default().insert(path.to_owned(), Rc::clone(&located));
         }
         Ok(located)
     }

@@ -34,6 +34,10 @@ impl RuleSet {
         Self { rules, index, depends_on_time }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
     pub(crate) fn depends_on_time(&self) -> bool {
         self.depends_on_time
     }
@@ -48,7 +52,7 @@ impl RuleSet {
         subject: Subject<'s>,
         moved: &'s Moved,
     ) -> impl Iterator<Item = &'r Rule> + use<'r, 's> {
-        let mut candidates = self.index.candidates(subject);
+        let mut candidates = if self.rules.is_empty() { Vec::new() } else { self.index.candidates(subject) };
         if let Subject::Path { access, roots, links, .. } = subject {
             candidates.extend_from_slice(moved.of(access, &self.index, roots, links));
         }

@@ -124,15 +124,15 @@ pub(crate) fn risks(command: &Command, own_pids: &[u32]) -> Vec<(Act, String)> {
     let has = |options: &[&str]| rest.iter().any(|word| options.contains(&word.text.as_str()));
     let mut found = Vec::new();
     let mut add = |act: Act| found.push((act, format!("`{name}`: {}", act.row().what)));
-    if PRIVILEGE.contains(&name.as_str()) || (["mount", "sysctl"].contains(&name.as_str()) && rest.len() > 1)
+    if PRIVILEGE.contains(&name.as_ref()) || (["mount", "sysctl"].contains(&name.as_ref()) && rest.len() > 1)
     {
         add(Act::Privilege);
     }
-    if DEVICE.contains(&name.as_str()) || name.starts_with("mkfs.") {
+    if DEVICE.contains(&name.as_ref()) || name.starts_with("mkfs.") {
         add(Act::Device);
     }
     let by_init = ["poweroff", "reboot", "halt", "kexec", "suspend", "hibernate"];
-    if SHUTDOWN.contains(&name.as_str())
+    if SHUTDOWN.contains(&name.as_ref())
         || (name == "init" && has(&["0", "1", "6"]))
         || (name == "systemctl" && has(&by_init))
     {
@@ -141,7 +141,7 @@ pub(crate) fn risks(command: &Command, own_pids: &[u32]) -> Vec<(Act, String)> {
     if name == "rm" && has(&["--no-preserve-root"]) {
         add(Act::Root);
     }
-    match name.as_str() {
+    match name.as_ref() {
         "kill" => found.extend(signal(rest, own_pids)),
         "pkill" | "killall" | "killall5" | "skill" | "xkill"
             if !has(&["-l", "--list", "-V", "--version"]) =>
@@ -236,7 +236,7 @@ pub(crate) fn hidden_texts(words: &[Word]) -> Vec<String> {
     let joined = || rest.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
     let is_script = |word: &&Word| word.text.contains([' ', '\t', '\n', ';', '|', '&', '$', '`', '(']);
     let mut texts = Vec::new();
-    match name.as_str() {
+    match name.as_ref() {
         "eval" | "watch" if !rest.is_empty() => texts.push(joined()),
         "ssh" if !rest.is_empty() => {
             texts.push(joined());
@@ -268,7 +268,7 @@ pub(crate) fn likely_use(command: &Command, act: Act) -> Use {
     let paths = likely_paths(command);
     let name = command.words.first().map(base).unwrap_or_default();
     let recursive = command.words.iter().any(|word| is_short(word, 'R') || word.text == "--recursive");
-    let whole = match (name.as_str(), git_subcommand(&command.words)) {
+    let whole = match (name.as_ref(), git_subcommand(&command.words)) {
         ("mv" | "cp" | "rsync" | "scp" | "install" | "tar" | "zip", _) => paths.clone(),
         ("chmod" | "chown" | "chgrp" | "chattr" | "setfacl", _) if recursive => paths.clone(),
         // Looking for files reads their names only.
@@ -295,7 +295,7 @@ fn likely_paths(command: &Command) -> Vec<(Access, Word)> {
     let all = |access: Access, words: &[&Word]| {
         words.iter().map(|word| (access, (*word).clone())).collect::<Vec<_>>()
     };
-    match (base(first).as_str(), operands.split_last()) {
+    match (base(first).as_ref(), operands.split_last()) {
         ("rm" | "rmdir" | "unlink" | "shred" | "srm" | "trash", _) => all(Access::Delete, &operands),
         ("mv", Some((last, others))) => {
             [all(Access::Delete, others), all(Access::Read, others), all(Access::Write, &[*last])].concat()
@@ -309,7 +309,7 @@ fn likely_paths(command: &Command) -> Vec<(Access, Word)> {
             _,
         ) => {
             // The first word of some is a mode or an owner, which names no file of the workspace's.
-            let skip = usize::from(["chmod", "chown", "chgrp", "chattr"].contains(&base(first).as_str()));
+            let skip = usize::from(["chmod", "chown", "chgrp", "chattr"].contains(&base(first).as_ref()));
             all(Access::Write, operands.get(skip..).unwrap_or_default())
         }
         ("sed" | "perl", _)

@@ -2,29 +2,15 @@
 
 use super::{script::Word, synonym::synonyms};
 
-/// The spellings of a command; none of one without words.
-#[derive(Debug)]
-pub(crate) struct Forms(Vec<String>);
-
-impl Forms {
-    pub(super) fn of(words: &[Word]) -> Self {
-        if words.is_empty() {
-            return Self(Vec::new());
-        }
-        let mut forms = vec![joined(words, true), joined(words, false)];
-        forms.extend(synonyms(words));
-        Self(forms)
+/// Every spelling that a restriction is held against; none of a command without words. The first is the one that an allow
+/// rule sees, in which a word with a space in it can't pass for two.
+pub(super) fn forms(words: &[Word]) -> Vec<String> {
+    if words.is_empty() {
+        return Vec::new();
     }
-
-    /// The command as an allow rule sees it: a word with a space in it can't pass for two.
-    pub(crate) fn exact(&self) -> &[String] {
-        self.0.get(..1).unwrap_or_default()
-    }
-
-    /// Every spelling that a restriction is held against.
-    pub(crate) fn all(&self) -> &[String] {
-        &self.0
-    }
+    let mut forms = vec![joined(words, true), joined(words, false)];
+    forms.extend(synonyms(words));
+    forms
 }
 
 fn joined(words: &[Word], quoted: bool) -> String {

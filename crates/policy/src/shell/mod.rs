@@ -21,7 +21,6 @@ mod trace;
 mod walk;
 
 pub(crate) use danger::risks;
-pub(crate) use forms::Forms;
 pub(crate) use git::git_subcommand;
 pub(crate) use grammar::{Effect, Moved, Use, read};
 pub(crate) use meaning::Meaning;

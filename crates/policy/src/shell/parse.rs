@@ -49,14 +49,17 @@ pub(super) fn parse(text: &str) -> Result<Program, Unparsed> {
     if inside + text.matches('`').count() > MAX_SUBSTITUTIONS {
         return Err(Unparsed::TooComplex("too much is filled in"));
     }
-    let too_complex = Unparsed::TooComplex("it is nested too deeply");
-    std::thread::scope(|scope| {
-        let worker = std::thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, || tree(text));
-        worker.ok().and_then(|worker| worker.join().ok()).unwrap_or(Err(too_complex))
-    })
+    stacker::grow(STACK_BYTES, || tree(text))
 }
 
+/// What the parser makes of the text. It is kept from what it is known to panic on; should it panic on more, that is a text
+/// that can't be parsed.
 fn tree(text: &str) -> Result<Program, Unparsed> {
+    let parsed = std::panic::catch_unwind(|| parsed(text));
+    parsed.unwrap_or_else(|_| Err(Unparsed::Syntax("the parser gave it up".to_owned())))
+}
+
+fn parsed(text: &str) -> Result<Program, Unparsed> {
     let options = ParserOptions::default();
     let syntax = |error: &dyn std::fmt::Display| Unparsed::Syntax(error.to_string().to_lowercase());
     let tokens = uncached_tokenize_str(text, &options.tokenizer_options()).map_err(|error| syntax(&error))?;

@@ -1,10 +1,10 @@
 //! What might run inside commands that aren't understood: in wrappers with unknown options, and in texts that can't be parsed.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, cell::OnceCell};
 
 use super::{
     danger::{SCRIPTED, hidden_texts},
-    forms::Forms,
+    forms::forms,
     lex::lex,
     meaning::Meaning,
     script::{Command, Script, Word},
@@ -27,9 +27,23 @@ const MAX_WRAPPED: usize = 64;
 pub(crate) struct Candidate<'s> {
     pub(crate) command: Cow<'s, Command>,
     pub(crate) meaning: Meaning,
-    pub(crate) forms: Forms,
     /// The command of the call it belongs to.
     pub(crate) top: usize,
+    forms: OnceCell<Vec<String>>,
+}
+
+impl Candidate<'_> {
+    /// Every spelling of the command that a restriction is held against.
+    pub(crate) fn forms(&self) -> &[String] {
+        self.forms.get_or_init(|| forms(&self.command.words))
+    }
+
+    /// The command as an allow rule sees it; nothing for one with a word that isn't known, which is no word that a rule
+    /// names.
+    pub(crate) fn exact_form(&self) -> &[String] {
+        let known = self.command.words.iter().all(|word| word.known && word.below.is_none());
+        if known { self.forms().get(..1).unwrap_or_default() } else { &[] }
+    }
 }
 
 /// Commands that run the command they are given as words.
@@ -110,9 +124,9 @@ pub(crate) fn everything_that_might_run(script: &Script) -> Option<Vec<Candidate
         }
         expand(command, top, 0, &mut found)?;
         // `echo 'rm -rf /' | sh`: the text of one command is the script of the next.
-        let is_shell = command.words.first().is_some_and(|word| SHELLS.contains(&base(word).as_str()));
+        let is_shell = command.words.first().is_some_and(|word| SHELLS.contains(&base(word).as_ref()));
         if is_shell && let Some(before) = top.checked_sub(1).map(|before| &script.commands[before]) {
-            if before.words.first().is_some_and(|word| ["echo", "printf"].contains(&base(word).as_str())) {
+            if before.words.first().is_some_and(|word| ["echo", "printf"].contains(&base(word).as_ref())) {
                 text(&joined(&before.words[1..]), top, 0, &mut found)?;
             }
             for document in &before.fed {
@@ -131,15 +145,20 @@ pub(crate) fn everything_that_might_run(script: &Script) -> Option<Vec<Candidate
 pub(super) fn runs_others(words: &[Word]) -> bool {
     let name = words.first().map(base).unwrap_or_default();
     let lists: [&[&str]; 3] = [WRAPPERS, SCRIPTED, &["git", "cargo"]];
-    lists.iter().any(|list| list.contains(&name.as_str()))
+    lists.iter().any(|list| list.contains(&name.as_ref()))
 }
 
 /// Shells, which read a script from their input.
 const SHELLS: &[&str] = &["sh", "bash", "zsh", "dash", "ksh", "ash", "fish"];
 
 /// The last component of a program's path, in lower case.
-pub(crate) fn base(word: &Word) -> String {
-    word.text.rsplit('/').next().unwrap_or_default().to_ascii_lowercase()
+pub(crate) fn base(word: &Word) -> Cow<'_, str> {
+    let name = word.text.rsplit('/').next().unwrap_or_default();
+    if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(name.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(name)
+    }
 }
 
 fn text(script: &str, top: usize, depth: usize, found: &mut Found<'_>) -> Option<()> {
@@ -166,13 +185,13 @@ fn expand(command: &Command, top: usize, depth: usize, found: &mut Found<'_>) ->
         push(words, top, found)?;
     }
     let name = base(first);
-    if SHELLS.contains(&name.as_str()) {
+    if SHELLS.contains(&name.as_ref()) {
         for document in &command.fed {
             text(document, top, depth + 1, found)?;
         }
     }
     hidden(words, top, depth, found)?;
-    let inner = match name.as_str() {
+    let inner = match name.as_ref() {
         "find" | "fd" => words
             .iter()
             .position(|word| ["-exec", "-execdir", "-ok", "-okdir", "-x", "-X"].contains(&word.text.as_str()))
@@ -212,8 +231,8 @@ impl<'s> Found<'s> {
         if self.candidates.len() == MAX_CANDIDATES || self.words > MAX_WORDS {
             return None;
         }
-        let (meaning, forms) = (Meaning::of(&command), Forms::of(&command.words));
-        self.candidates.push(Candidate { command, meaning, forms, top });
+        let meaning = Meaning::of(&command);
+        self.candidates.push(Candidate { command, meaning, top, forms: OnceCell::new() });
         Some(())
     }
 }

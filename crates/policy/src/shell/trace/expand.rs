@@ -2,7 +2,7 @@
 
 use super::{
     super::script::{Join, Word},
-    Tracer, Unknown, Value, environment, is_digits,
+    Tracer, Unknown, Value, deeper, environment, is_digits,
     pieces::{Piece, What, alternatives, has_braces, is_plain, pieces},
 };
 use crate::{
@@ -61,7 +61,7 @@ impl Tracer {
             return Vec::new();
         }
         self.nesting += 1;
-        let words = self.taken_apart(raw);
+        let words = deeper(|| self.taken_apart(raw));
         self.nesting -= 1;
         words
     }

@@ -37,11 +37,11 @@ const MAX_COMMANDS: usize = 1000;
 /// The most words all of them may have together: each may name a file that must be looked up.
 const MAX_WORDS: usize = 20_000;
 
-/// The most signs of nesting that are taken without room on the stack being made for them.
-const FEW_SIGNS: usize = 48;
+/// Room on the stack for whatever is done between one part of a script and the next that lies in it.
+const ROOM_BYTES: usize = 512 << 10;
 
-/// Room for the deepest script that is gone through.
-const STACK_BYTES: usize = 64 << 20;
+/// What is added where there is less.
+const MORE_BYTES: usize = 4 << 20;
 
 /// The most items of lists that are gone through.
 const MAX_STEPS: usize = 20_000;
@@ -58,20 +58,6 @@ pub(crate) fn trace(text: &str) -> Script {
         let command = Command { words, ..Command::default() };
         return Script { commands: vec![command], scopes: vec![0], ..Script::default() };
     }
-    // Words and functions lie in one another as well, so that there must be room.
-    let signs = text.bytes().filter(|byte| matches!(byte, b'(' | b'{' | b'[' | b'`' | b'\n' | b';')).count();
-    if signs > FEW_SIGNS {
-        let worker = std::thread::scope(|scope| {
-            let worker =
-                std::thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, || traced(text));
-            worker.ok().and_then(|worker| worker.join().ok())
-        });
-        return worker.unwrap_or_else(|| too_complex("it is nested too deeply"));
-    }
-    traced(text)
-}
-
-fn traced(text: &str) -> Script {
     let mut tracer =
         Tracer { moves: ["cd", "pushd", "popd"].iter().any(|name| text.contains(name)), ..Tracer::default() };
     match tracer.script(text, Join::Then) {
@@ -103,6 +89,11 @@ fn traced(text: &str) -> Script {
             skimmed
         }
     }
+}
+
+/// Goes down where parts of a script lie in one another: that deep, that the stack of whoever asks may not do.
+fn deeper<T>(down: impl FnOnce() -> T) -> T {
+    stacker::maybe_grow(ROOM_BYTES, MORE_BYTES, down)
 }
 
 fn too_complex(why: &str) -> Script {
@@ -214,9 +205,11 @@ impl Tracer {
         }
         let program = parse(text)?;
         self.depth += 1;
-        for (at, list) in program.complete_commands.iter().enumerate() {
-            self.list(list, if at == 0 { join } else { Join::Then });
-        }
+        deeper(|| {
+            for (at, list) in program.complete_commands.iter().enumerate() {
+                self.list(list, if at == 0 { join } else { Join::Then });
+            }
+        });
         self.depth -= 1;
         Ok(())
     }
@@ -352,7 +345,7 @@ impl Tracer {
                 if let Some(redirects) = redirects {
                     self.connected(redirects, join);
                 }
-                self.compound(compound, join);
+                deeper(|| self.compound(compound, join));
                 (self.fed, self.piped) = (fed, piped);
             }
             ast::Command::Function(function) => self.define(function),

@@ -190,7 +190,7 @@ impl Tracer {
         let echoed = self.piped.and_then(|at| self.commands.get(at)).and_then(|before| {
             let program = before.words.first().map(base)?;
             let literal = before.words.iter().all(|word| word.known && !word.glob);
-            match (program.as_str(), before.words.get(1..)?) {
+            match (program.as_ref(), before.words.get(1..)?) {
                 ("cat", []) if before.fed.len() == 1 => Some(before.fed[0].clone()),
                 ("echo", words) if literal => {
                     let words = words.iter().map(|word| word.text.as_str());
@@ -336,7 +336,7 @@ fn listed(words: &[Word]) -> Option<Vec<Word>> {
     let whole = |word: &Word| Word { below: Some(Below::Some), ..word.clone() };
     let operands = || rest.iter().filter(|word| !word.text.starts_with('-'));
     let here = || vec![whole(&Word::literal("."))];
-    match program.as_str() {
+    match program.as_ref() {
         "find" if !has(&["-printf", "-fprintf", "-exec", "-execdir", "-ok", "-okdir", "-ls"]) => {
             Some(found(rest))
         }
@@ -377,7 +377,7 @@ pub(super) fn is_filter(command: &Command) -> bool {
     let Some(program) = command.words.first().map(base) else { return false };
     let operands: Vec<&Word> = command.words[1..].iter().filter(|word| !word.text.starts_with('-')).collect();
     let plain = command.redirects.is_empty() && command.fed.is_empty();
-    match program.as_str() {
+    match program.as_ref() {
         "sort" | "uniq" => plain && operands.is_empty(),
         // Their number of lines may stand by itself.
         "head" | "tail"

@@ -142,9 +142,9 @@ pub(super) fn is_special(program: &str) -> bool {
     ];
     let word = Word::literal(program);
     let name = base(&word);
-    BUILTINS.contains(&name.as_str())
-        || SHELLS.contains(&name.as_str())
-        || WRAPPERS.iter().any(|wrapper| wrapper.names.contains(&name.as_str()))
+    BUILTINS.contains(&name.as_ref())
+        || SHELLS.contains(&name.as_ref())
+        || WRAPPERS.iter().any(|wrapper| wrapper.names.contains(&name.as_ref()))
         || (name != "git" && name != "cargo" && runs_others(&[word]))
 }
 
@@ -159,10 +159,10 @@ pub(super) fn unwrap(words: &[Word]) -> Wrapped {
         return if is_special(&name) || name == "find" { Wrapped::Unclear } else { Wrapped::Nothing };
     }
     let rest = &words[1..];
-    if SHELLS.contains(&name.as_str()) {
+    if SHELLS.contains(&name.as_ref()) {
         return shell(rest);
     }
-    match name.as_str() {
+    match name.as_ref() {
         "eval" => eval(rest),
         "env" => env(rest),
         "xargs" => xargs(rest),

@@ -141,11 +141,7 @@ impl Verdict {
     /// The stricter of two verdicts; the first where they are equally strict.
     #[must_use]
     pub fn strictest(self, other: Self) -> Self {
-        if other.is_stricter_than(&self) { other } else { self }
-    }
-
-    pub(crate) fn is_stricter_than(&self, other: &Self) -> bool {
-        (self.decision, self.risk) > (other.decision, other.risk)
+        if (other.decision, other.risk) > (self.decision, self.risk) { other } else { self }
     }
 
     /// The verdict where nobody can be asked: `ask` has become `deny`.

@@ -1,6 +1,10 @@
 use std::path::Path;
 
-use super::{Hit, Judge, files::By, search::environments_of};
+use super::{
+    Hit, Judge,
+    files::{By, Named},
+    search::environments_of,
+};
 use crate::{
     path::{Access, could_be_secret},
     preset::Act,
@@ -115,14 +119,23 @@ impl Judge<'_> {
         let target = self.target(directory, cwd);
         let text = target.to_string_lossy();
         if access == Access::Read {
-            let mut verdict = self.reading(&text, &directory.text, cwd, Access::Read, By::Command, whole);
+            let mut verdict = self.reading(
+                Named { text: &text, shown: &directory.text, cwd },
+                Access::Read,
+                By::Command,
+                whole,
+            );
             verdict = self.throughout(&text, cwd, Access::Read).into_iter().fold(verdict, Verdict::strictest);
             if let Below::Named(names) = below {
                 for name in names {
                     let file = format!("{}/{name}", text.trim_end_matches('/'));
                     if !name.contains(['*', '?', '[']) {
-                        verdict =
-                            verdict.strictest(self.reading(&file, &file, cwd, access, By::Command, whole));
+                        verdict = verdict.strictest(self.reading(
+                            Named::itself(&file, cwd),
+                            access,
+                            By::Command,
+                            whole,
+                        ));
                     } else if name.contains(|c: char| c.is_alphanumeric()) && could_be_secret(name) {
                         let detail = format!("files named {} may be protected", quoted(name));
                         verdict = verdict.strictest(self.settle(Act::SecretsFile, whole, &detail));
@@ -143,14 +156,19 @@ impl Judge<'_> {
                 }
                 for file in environments_of(self, directory) {
                     let text = file.to_string_lossy();
-                    verdict =
-                        verdict.strictest(self.reading(&text, &text, cwd, Access::Read, By::Command, whole));
+                    verdict = verdict.strictest(self.reading(
+                        Named::itself(&text, cwd),
+                        Access::Read,
+                        By::Command,
+                        whole,
+                    ));
                 }
             }
             return verdict;
         }
         let wider = if *below == Below::All { access } else { Access::Write };
-        let mut verdict = self.reading(&text, &directory.text, cwd, wider, By::Command, whole);
+        let mut verdict =
+            self.reading(Named { text: &text, shown: &directory.text, cwd }, wider, By::Command, whole);
         verdict = self.throughout(&text, cwd, Access::Write).into_iter().fold(verdict, Verdict::strictest);
         // Below a directory that lies in the workspace there is no git directory, and no settings of an agent.
         let deep = *below != Below::All

@@ -1,6 +1,6 @@
 use std::{fmt, path::Path};
 
-use super::{Hit, Judge, by_rule};
+use super::{Hit, Judge, by_rule, strictest::Strictest};
 use crate::{
     path::{Access, Located, Place, Protection},
     preset::Act,
@@ -17,17 +17,28 @@ pub(super) enum By {
     Command,
 }
 
+/// A path as somebody names it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Named<'n> {
+    pub(super) text: &'n str,
+    /// As it is shown, where that isn't what is looked up.
+    pub(super) shown: &'n str,
+    /// Where it starts from.
+    pub(super) cwd: &'n Path,
+}
+
+impl<'n> Named<'n> {
+    pub(super) fn itself(text: &'n str, cwd: &'n Path) -> Self {
+        Self { text, shown: text, cwd }
+    }
+}
+
 impl Judge<'_> {
     /// A tool made for files.
     pub(super) fn files(&self, whole: Option<Hit<'_>>) -> Verdict {
         let access = if self.tool.kind == Kind::Write { Access::Write } else { Access::Read };
-        let mut verdict: Option<Verdict> = None;
-        let mut add = |next: Verdict| {
-            verdict = Some(match verdict.take() {
-                Some(before) => before.strictest(next),
-                None => next,
-            });
-        };
+        let mut strictest = Strictest::default();
+        let mut add = |next: Verdict| strictest.add(next);
         if let Some(problem) = self.unknown_path() {
             add(self.unreadable(&problem));
         }
@@ -63,7 +74,7 @@ impl Judge<'_> {
         } else if !named {
             add(self.unreadable("no argument names a file"));
         }
-        verdict.unwrap_or_else(|| self.unreadable("no argument names a file"))
+        strictest.verdict().unwrap_or_else(|| self.unreadable("no argument names a file"))
     }
 
     /// One path, in every way a program might take it.
@@ -75,39 +86,46 @@ impl Judge<'_> {
         by: By,
         whole: Option<Hit<'_>>,
     ) -> Verdict {
-        let verdict = self.reading(text, text, cwd, access, by, whole);
+        let mut verdict = self.reading(Named::itself(text, cwd), access, by, whole);
         if by == By::Command {
             return verdict;
         }
         // Tools may take spaces off, and `~` for the home directory.
         let trimmed = text.trim();
-        let mut verdict = verdict;
+        let meant = |path| Named { text: path, shown: text, cwd };
         if trimmed != text {
-            verdict = verdict.strictest(self.reading(trimmed, text, cwd, access, by, whole));
+            verdict = verdict.strictest(self.reading(meant(trimmed), access, by, whole));
         }
         if trimmed == "~" || trimmed.starts_with("~/") {
             let home = self.expanded(trimmed);
             let home = home.as_deref().and_then(Path::to_str);
             verdict = verdict.strictest(match home {
-                Some(home) => self.reading(home, text, cwd, access, by, whole),
+                Some(home) => self.reading(meant(home), access, by, whole),
                 None => self.settle(outside(access, by), whole, "`~` is used and there is no home directory"),
             });
         }
         verdict
     }
 
-    pub(super) fn reading(
+    pub(super) fn reading(&self, path: Named<'_>, access: Access, by: By, whole: Option<Hit<'_>>) -> Verdict {
+        let mut strictest = Strictest::default();
+        self.weigh_path(&mut strictest, path, access, by, whole);
+        strictest.verdict().unwrap_or_else(|| self.unreadable("it isn't known what it does"))
+    }
+
+    /// Adds what is to be said of a path, in the one way in which it is given.
+    pub(super) fn weigh_path(
         &self,
-        text: &str,
-        shown: &str,
-        cwd: &Path,
+        strictest: &mut Strictest,
+        path: Named<'_>,
         access: Access,
         by: By,
         whole: Option<Hit<'_>>,
-    ) -> Verdict {
-        let located = match self.roots.locate(text, cwd, self.links) {
+    ) {
+        let shown = quoted(path.shown);
+        let located = match self.roots.locate(path.text, path.cwd, self.links) {
             Ok(located) => located,
-            Err(error) => return self.settle(Act::BadPath, None, format_args!("{}: {error}", quoted(shown))),
+            Err(error) => return self.weigh(strictest, Act::BadPath, None, format_args!("{shown}: {error}")),
         };
         let standing = located.standing(access, &self.roots);
         let hit = match access {
@@ -129,18 +147,17 @@ impl Judge<'_> {
             Access::Write => "changes",
             Access::Delete => "removes, or changes throughout,",
         };
-        let verdict = self.settle(act, hit, format_args!("{verb} {}, in {lies}", quoted(shown)));
+        self.weigh(strictest, act, hit, format_args!("{verb} {shown}, in {lies}"));
         let wide = self.tool.kind == Kind::Search
             && located.reached.iter().any(|path| self.roots.holds_private(path));
-        let verdict = if wide {
-            let detail = format!("looks through {}, in which private or protected files lie", quoted(shown));
-            verdict.strictest(self.settle(Act::WideSearch, hit, &detail))
-        } else {
-            verdict
-        };
-        let Some(protection) = standing.protection else { return verdict };
-        let act = protected(protection, access);
-        verdict.strictest(self.settle(act, hit, format_args!("{verb} {}: {}", quoted(shown), act.row().what)))
+        if wide {
+            let detail = format_args!("looks through {shown}, in which private or protected files lie");
+            self.weigh(strictest, Act::WideSearch, hit, detail);
+        }
+        if let Some(protection) = standing.protection {
+            let act = protected(protection, access);
+            self.weigh(strictest, act, hit, format_args!("{verb} {shown}: {}", act.row().what));
+        }
     }
 
     /// What a rule says against taking the path with everything in it, where the path alone says less.

@@ -11,6 +11,7 @@ mod git;
 mod patterns;
 mod search;
 mod shell;
+mod strictest;
 mod web;
 mod wildcards;
 
@@ -190,6 +191,14 @@ struct Hit<'a> {
     named: bool,
 }
 
+/// What is decided, before a reason is written for it.
+struct Ruling<'r> {
+    decision: Decision,
+    risk: Risk,
+    /// The rule that decided, where it isn't the preset.
+    rule: Option<&'r Rule>,
+}
+
 impl<'a> Judge<'a> {
     fn judge(&self) -> Verdict {
         let whole = self.hit(Subject::Tool { tool: &self.tool, input: &self.call.input });
@@ -263,41 +272,46 @@ impl<'a> Judge<'a> {
 
     /// Weighs a rule against the preset's row.
     fn settle(&self, act: Act, hit: Option<Hit<'_>>, detail: impl fmt::Display) -> Verdict {
+        self.reasoned(self.ruling(act, hit), act, detail)
+    }
+
+    fn ruling<'r>(&self, act: Act, hit: Option<Hit<'r>>) -> Ruling<'r> {
         let row = act.row();
         if let Some(seen) = self.seen {
             seen.borrow_mut().effect(row.id);
         }
-        let preset = self.policies.preset;
-        let mut decision = preset.decides(row);
+        let mut decision = self.policies.preset.decides(row);
         if row.lift == Lift::Default {
             decision = decision.max(self.policies.default.unwrap_or(decision));
         }
-        let by_preset = || {
-            let mut reason = String::with_capacity(REASON_BYTES);
-            let _ = write!(reason, "{detail}");
-            Verdict { decision, rule: Some(preset.rule(act)), reason, risk: row.risk, part: None }
-        };
-        let Some(Hit { rule, named }) = hit else { return by_preset() };
+        let by_preset = Ruling { decision, risk: row.risk, rule: None };
+        let Some(Hit { rule, named }) = hit else { return by_preset };
+        let by_rule = Ruling { decision: rule.effect, risk: rule.risk, rule: Some(rule) };
+        let final_deny = decision == Decision::Deny && !self.is_default(row.lift, decision);
         match rule.effect {
-            Decision::Deny => by_rule(rule),
-            Decision::Ask if decision == Decision::Deny && !self.is_default(row.lift, decision) => {
-                by_preset()
-            }
-            Decision::Ask => by_rule(rule),
+            Decision::Deny => by_rule,
+            Decision::Ask if final_deny => by_preset,
+            Decision::Ask => by_rule,
             Decision::Allow => {
                 let lifts = match row.lift {
                     Lift::Default | Lift::Rule => true,
                     Lift::Named => named,
                     Lift::Never => false,
                 };
-                let final_deny = decision == Decision::Deny && !self.is_default(row.lift, decision);
-                if decision == Decision::Allow || (lifts && !final_deny) {
-                    by_rule(rule)
-                } else {
-                    by_preset()
-                }
+                if decision == Decision::Allow || (lifts && !final_deny) { by_rule } else { by_preset }
             }
         }
+    }
+
+    /// The verdict of a ruling, with its reason: `detail` where no rule says another.
+    fn reasoned(&self, ruling: Ruling<'_>, act: Act, detail: impl fmt::Display) -> Verdict {
+        if let Some(rule) = ruling.rule {
+            return by_rule(rule);
+        }
+        let mut reason = String::with_capacity(REASON_BYTES);
+        let _ = write!(reason, "{detail}");
+        let rule = Some(self.policies.preset.rule(act));
+        Verdict { decision: ruling.decision, rule, reason, risk: ruling.risk, part: None }
     }
 
     /// Whether the decision is only the policy's default, which any rule goes before.

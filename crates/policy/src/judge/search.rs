@@ -1,6 +1,9 @@
 use std::path::{Path, PathBuf};
 
-use super::{Hit, Judge, files::By};
+use super::{
+    Hit, Judge,
+    files::{By, Named},
+};
 use crate::{
     path::{Access, could_match, is_environment},
     preset::Act,
@@ -65,7 +68,7 @@ impl Judge<'_> {
                 for name in self.environments(directory, &taken, words) {
                     let file = directory.join(name);
                     let text = file.to_string_lossy();
-                    let next = self.reading(&text, &text, start, Access::Read, By::Command, whole);
+                    let next = self.reading(Named::itself(&text, start), Access::Read, By::Command, whole);
                     verdict = verdict.strictest(next);
                 }
             }

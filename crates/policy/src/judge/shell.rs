@@ -9,8 +9,9 @@ use super::{
     Hit, Judge, by_rule,
     changes::Changes,
     directories::changes_directory,
-    files::{By, outside},
+    files::{By, Named, outside},
     search::searches,
+    strictest::Strictest,
 };
 use crate::{
     path::Access,
@@ -54,19 +55,17 @@ impl Judge<'_> {
         };
         let directories = self.directories(&script, &start);
         let compound = script.commands.len() > 1;
-        let mut verdict = script.problem.as_deref().map(|problem| self.not_plain(problem));
+        let mut strictest = Strictest::default();
+        if let Some(problem) = script.problem.as_deref() {
+            strictest.add(self.not_plain(problem));
+        }
         if let Some(problem) = self.loosening() {
-            let next = self.unreadable(&problem);
-            verdict = Some(match verdict {
-                Some(before) => before.strictest(next),
-                None => next,
-            });
+            strictest.add(self.unreadable(&problem));
         }
         let mut add = |next: Verdict, part: &Command, alone: bool| {
-            if verdict.as_ref().is_none_or(|before| next.is_stricter_than(before)) {
-                let part = (!alone).then(|| part.shown());
-                verdict = Some(Verdict { part: part.or(next.part), ..next });
-            }
+            strictest.add_with(next.decision, next.risk, || {
+                if alone { next } else { Verdict { part: Some(part.shown()), ..next } }
+            });
         };
         if let Some(seen) = self.seen {
             let named = candidates.iter().filter(|candidate| !candidate.command.words.is_empty());
@@ -105,7 +104,7 @@ impl Judge<'_> {
                 written.extend(here.into_iter().flatten().flat_map(|cwd| self.writes(command, meaning, cwd)));
             }
         }
-        verdict.unwrap_or_else(|| self.unreadable("the command is empty"))
+        strictest.verdict().unwrap_or_else(|| self.unreadable("the command is empty"))
     }
 
     /// The files that a command writes.
@@ -226,7 +225,9 @@ impl Judge<'_> {
             distinct(named.chain(connected)).filter(|(_, word)| word.known && !word.text.is_empty())
         {
             for cwd in here {
-                found.push(self.word(word, cwd, access, whole));
+                let mut strictest = Strictest::restricting();
+                self.weigh_word(&mut strictest, word, cwd, access, whole);
+                found.extend(strictest.verdict());
             }
         }
         // What is asked only by the preset doesn't count: the plain reading asks that itself, and what isn't plain
@@ -254,99 +255,122 @@ impl Judge<'_> {
         let Some(here) = here else {
             return self.settle(Act::NotPlain, None, "the directory this runs in can't be told");
         };
-        let mut verdict = self.settle(Act::Inspect, None, "it only connects files");
+        let mut strictest = Strictest::default();
+        let used = &meaning.used;
+        match &meaning.guess {
+            _ if command.words.is_empty() || command.wraps => {
+                self.weigh(&mut strictest, Act::Inspect, None, "it only connects files");
+            }
+            None => {
+                let program = quoted(program(&command.words));
+                let detail = format_args!("{program}: {}", used.act.row().what);
+                self.weigh(&mut strictest, used.act, hit, detail);
+            }
+            Some(why) => self.weigh(&mut strictest, used.act, hit, shown(why)),
+        }
         for doubt in &command.doubts {
-            verdict = verdict.strictest(self.not_plain(doubt));
+            strictest.add(self.not_plain(doubt));
         }
         for (act, detail) in &command.acts {
-            verdict = verdict.strictest(self.settle(*act, hit, detail));
+            self.weigh(&mut strictest, *act, hit, detail);
         }
         for (writes, word) in &command.redirects {
             for cwd in here {
-                verdict = verdict.strictest(self.word(word, cwd, access(*writes), hit));
+                self.weigh_word(&mut strictest, word, cwd, access(*writes), hit);
                 if self.may_have_changed(|| self.target(word, cwd), changes) {
-                    verdict = verdict.strictest(self.changed_before(&word.text));
+                    strictest.add(self.changed_before(&word.text));
                 }
             }
-        }
-        if command.words.is_empty() {
-            return verdict;
         }
         if command.wraps {
-            // What `find` does besides running something.
-            if program(&command.words) == "find" {
-                let (act, paths, detail) = match read(&without_runs(&command.words)) {
-                    Effect::Known(known) => (known.act, known.paths, String::new()),
-                    Effect::Guessed(act, why) => (act, Vec::new(), why),
+            self.wrapping(&mut strictest, command, here, hit);
+        } else if !command.words.is_empty() {
+            if changes_directory(&command.words) {
+                let Some(there) = self.changed(&command.words[1..], here) else {
+                    return self.settle(Act::NotPlain, None, "the directory this changes to can't be told");
                 };
-                verdict = verdict.strictest(self.settle(act, hit, &detail));
-                for (access, word) in &paths {
-                    for cwd in here {
-                        verdict = verdict.strictest(self.word(word, cwd, *access, hit));
+                for path in there.iter() {
+                    let text = path.to_string_lossy();
+                    let there = Named::itself(&text, path);
+                    self.weigh_path(&mut strictest, there, Access::Read, By::Command, hit);
+                    if self.may_have_changed(|| path.clone(), changes) {
+                        strictest.add(self.changed_before(&text));
                     }
                 }
             }
-            let detail = format!("{} runs another command", quoted(program(&command.words)));
-            return verdict.strictest(self.settle(Act::Inspect, hit, &detail));
+            for cwd in here {
+                self.running(&mut strictest, command, used, cwd, changes, hit);
+            }
         }
-        let used = &meaning.used;
-        let detail = match &meaning.guess {
-            None => format!("{}: {}", quoted(program(&command.words)), used.act.row().what),
-            Some(why) => shown(why).to_string(),
+        strictest.verdict().unwrap_or_else(|| self.unreadable("it isn't known what the command does"))
+    }
+
+    /// What a command does itself that runs others.
+    fn wrapping(&self, strictest: &mut Strictest, command: &Command, here: &[PathBuf], hit: Option<Hit<'_>>) {
+        let name = program(&command.words);
+        // What `find` does besides running something.
+        if name == "find" {
+            let (act, paths, detail) = match read(&without_runs(&command.words)) {
+                Effect::Known(known) => (known.act, known.paths, String::new()),
+                Effect::Guessed(act, why) => (act, Vec::new(), why),
+            };
+            self.weigh(strictest, act, hit, &detail);
+            for (access, word) in &paths {
+                for cwd in here {
+                    self.weigh_word(strictest, word, cwd, *access, hit);
+                }
+            }
+        }
+        self.weigh(strictest, Act::Inspect, hit, format_args!("{} runs another command", quoted(name)));
+    }
+
+    /// What a command does that runs in this directory.
+    fn running(
+        &self,
+        strictest: &mut Strictest,
+        command: &Command,
+        used: &Use,
+        cwd: &Path,
+        changes: &Changes,
+        hit: Option<Hit<'_>>,
+    ) {
+        let start = match &used.directory {
+            Some(word) => {
+                self.weigh_word(strictest, word, cwd, Access::Read, hit);
+                let start = self.target(word, cwd);
+                if self.may_have_changed(|| start.clone(), changes) {
+                    strictest.add(self.changed_before(&word.text));
+                }
+                Cow::from(start)
+            }
+            None => Cow::from(cwd),
         };
-        verdict = self.settle(used.act, hit, &detail).strictest(verdict);
-        if changes_directory(&command.words) {
-            let Some(there) = self.changed(&command.words[1..], here) else {
-                return self.settle(Act::NotPlain, None, "the directory this changes to can't be told");
-            };
-            for path in there.iter() {
-                let text = path.to_string_lossy();
-                verdict = verdict.strictest(self.reading(&text, &text, path, Access::Read, By::Command, hit));
-                if self.may_have_changed(|| path.clone(), changes) {
-                    verdict = verdict.strictest(self.changed_before(&text));
-                }
+        // Where it runs counts as much as what it names.
+        let access = match used.act {
+            Act::Build | Act::LocalGit | Act::OwnRemote => Access::Write,
+            _ => Access::Read,
+        };
+        let place = start.to_string_lossy();
+        self.weigh_path(strictest, Named::itself(&place, &start), access, By::Command, hit);
+        if program(&command.words) == "git" {
+            for (_, word) in used.paths.iter().filter(|(_, word)| word.known) {
+                strictest.add(self.outside_of_repository(word, &start, hit));
+            }
+            strictest.add(self.repository(&start, hit));
+            if changes.made(&start) {
+                strictest.add(self.changed_before(&place));
             }
         }
-        for cwd in here {
-            let start = match &used.directory {
-                Some(word) => {
-                    verdict = verdict.strictest(self.word(word, cwd, Access::Read, hit));
-                    let start = self.target(word, cwd);
-                    if self.may_have_changed(|| start.clone(), changes) {
-                        verdict = verdict.strictest(self.changed_before(&word.text));
-                    }
-                    start
-                }
-                None => cwd.clone(),
-            };
-            // Where it runs counts as much as what it names.
-            let access = match used.act {
-                Act::Build | Act::LocalGit | Act::OwnRemote => Access::Write,
-                _ => Access::Read,
-            };
-            let place = start.to_string_lossy();
-            verdict = verdict.strictest(self.reading(&place, &place, &start, access, By::Command, hit));
-            if program(&command.words) == "git" {
-                for (_, word) in used.paths.iter().filter(|(_, word)| word.known) {
-                    verdict = verdict.strictest(self.outside_of_repository(word, &start, hit));
-                }
-                verdict = verdict.strictest(self.repository(&start, hit));
-                if changes.made(&start) {
-                    verdict = verdict.strictest(self.changed_before(&place));
-                }
-            }
-            if searches(&command.words) {
-                verdict = verdict.strictest(self.search(&command.words, &used.paths, &start, hit));
-            }
-            for (access, word) in distinct(used.paths.iter().map(|(access, word)| (*access, word))) {
-                verdict = verdict.strictest(self.word(word, &start, access, hit));
-            }
-            let more = self.taken(used, &start).into_iter();
-            let more = more.chain(self.building(&command.words, used, &start, hit));
-            let more = more.chain(self.unsettled(&command.words, used, &start, changes));
-            verdict = more.fold(verdict, Verdict::strictest);
+        if searches(&command.words) {
+            strictest.add(self.search(&command.words, &used.paths, &start, hit));
         }
-        verdict
+        for (access, word) in distinct(used.paths.iter().map(|(access, word)| (*access, word))) {
+            self.weigh_word(strictest, word, &start, access, hit);
+        }
+        let more = self.taken(used, &start).into_iter();
+        let more = more.chain(self.building(&command.words, used, &start, hit));
+        more.chain(self.unsettled(&command.words, used, &start, changes))
+            .for_each(|next| strictest.add(next));
     }
 
     /// What rules say against the directories that a command takes with everything in them.
@@ -372,28 +396,36 @@ impl Judge<'_> {
         located.is_some_and(|located| located.reached.iter().all(|path| self.links.is_directory(path)))
     }
 
-    /// One word that names a file.
-    fn word(&self, word: &Word, cwd: &Path, access: Access, whole: Option<Hit<'_>>) -> Verdict {
+    /// Adds what is to be said of one word that names a file.
+    fn weigh_word(
+        &self,
+        strictest: &mut Strictest,
+        word: &Word,
+        cwd: &Path,
+        access: Access,
+        whole: Option<Hit<'_>>,
+    ) {
         if !word.known {
-            return self.not_plain(format_args!("which file {} names isn't known", quoted(&word.text)));
+            let detail = format_args!("which file {} names isn't known", quoted(&word.text));
+            return strictest.add(self.not_plain(detail));
         }
         // A pipe from or to another command.
         if word.substituted && word.text == "-" {
-            return self.settle(Act::Inspect, None, "a pipe");
+            return self.weigh(strictest, Act::Inspect, None, "a pipe");
         }
         // What is written there is gone, and nothing comes of it.
         if ["/dev/null", "/dev/stdout", "/dev/stderr"].contains(&word.text.as_str())
             && access != Access::Delete
         {
-            return self.settle(Act::Inspect, None, "a stream");
+            return self.weigh(strictest, Act::Inspect, None, "a stream");
         }
         if let Some(below) = &word.below {
             let directory = Word { below: None, ..word.clone() };
-            return self.files_below(&directory, below, cwd, access, whole);
+            return strictest.add(self.files_below(&directory, below, cwd, access, whole));
         }
         if word.text.is_empty() {
             // The empty name names nothing, and programs refuse it.
-            return self.settle(Act::Inspect, None, "an empty word");
+            return self.weigh(strictest, Act::Inspect, None, "an empty word");
         }
         let expanded = if word.root {
             Cow::from(self.target(word, cwd).to_string_lossy().into_owned())
@@ -401,21 +433,18 @@ impl Judge<'_> {
             match self.expanded(&word.text).map(|path| path.to_string_lossy().into_owned()) {
                 Some(path) => Cow::from(path),
                 None => {
-                    return self.settle(
-                        outside(access, By::Command),
-                        whole,
-                        "`~` is used and there is no home directory",
-                    );
+                    let act = outside(access, By::Command);
+                    return self.weigh(strictest, act, whole, "`~` is used and there is no home directory");
                 }
             }
         } else {
             Cow::from(&word.text)
         };
-        let verdict = self.reading(&expanded, &word.text, cwd, access, By::Command, whole);
+        let path = Named { text: &expanded, shown: &word.text, cwd };
+        self.weigh_path(strictest, path, access, By::Command, whole);
         if word.glob {
-            return verdict.strictest(self.wildcard(&word.text, &expanded, cwd, access, whole));
+            strictest.add(self.wildcard(&word.text, &expanded, cwd, access, whole));
         }
-        verdict
     }
 
     /// Where `cd` with this word leads.

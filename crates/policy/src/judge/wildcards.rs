@@ -6,7 +6,10 @@ use std::{
     rc::Rc,
 };
 
-use super::{Hit, Judge, files::By};
+use super::{
+    Hit, Judge,
+    files::{By, Named},
+};
 use crate::{
     path::{Access, Place, Protection, could_match, could_reach_protected},
     preset::Act,
@@ -75,7 +78,7 @@ impl Judge<'_> {
             verdict
         };
         let each = matches.iter().flatten();
-        each.map(|found| self.reading(found, found, cwd, access, By::Command, whole))
+        each.map(|found| self.reading(Named::itself(found, cwd), access, By::Command, whole))
             .fold(verdict, Verdict::strictest)
     }
 

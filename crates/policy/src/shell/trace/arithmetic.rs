@@ -63,7 +63,7 @@ impl Tracer {
                 // A variable that isn't set counts as 0; one of the environment is what it is.
                 None if is_set(text, &name) => {}
                 None => self.doubts.push(format!("`{name}` isn't set in the command")),
-                _ => self.calculates(&format!("`{name}`")),
+                _ => self.calculates(format_args!("`{name}`")),
             }
             if is_set(text, &name) {
                 self.assign(&name, Value::Unknown(Unknown { number: true, ..Unknown::default() }));

@@ -479,8 +479,17 @@ impl Judge<'_> {
 /// Each path once, however often a command names it.
 fn distinct<'w>(paths: impl Iterator<Item = (Access, &'w Word)>) -> impl Iterator<Item = (Access, &'w Word)> {
     let mut seen = HashSet::new();
+    let mut first = None;
     paths.filter(move |(access, word)| {
-        seen.insert((*access, &word.text, word.tilde, word.glob, word.known, &word.below))
+        let path = (*access, &word.text, word.tilde, word.glob, word.known, &word.below);
+        // Most name one.
+        match first {
+            None => {
+                first = Some(path);
+                true
+            }
+            Some(first) => first != path && seen.insert(path),
+        }
     })
 }
 

@@ -110,7 +110,8 @@ pub(super) fn walked(path: &Path, links: &dyn Links) -> Result<PathBuf, PathErro
     if !links.has_links() {
         return Ok(spelled(path));
     }
-    let mut done = PathBuf::from("/");
+    let mut done = PathBuf::with_capacity(path.as_os_str().len() + 1);
+    done.push("/");
     let mut todo: Vec<OsString> = Vec::new();
     push_components(&mut todo, path);
     let mut followed = 0;
@@ -141,7 +142,8 @@ pub(super) fn walked(path: &Path, links: &dyn Links) -> Result<PathBuf, PathErro
 
 /// The path with `.` and `..` taken out by spelling alone.
 pub(super) fn spelled(path: &Path) -> PathBuf {
-    let mut done = PathBuf::from("/");
+    let mut done = PathBuf::with_capacity(path.as_os_str().len() + 1);
+    done.push("/");
     for component in path.components() {
         match component {
             Component::ParentDir => {

@@ -1,6 +1,7 @@
 use std::{
     cell::{OnceCell, RefCell},
     collections::HashMap,
+    ffi::OsString,
     path::{Component, Path, PathBuf},
     rc::Rc,
 };
@@ -140,7 +141,7 @@ pub(crate) struct Roots {
     pub(crate) project_root: Vec<PathBuf>,
     pub(crate) home: Vec<PathBuf>,
     /// What was resolved before, by the directory it starts from: one call names the same paths again and again.
-    located: RefCell<HashMap<PathBuf, HashMap<String, Rc<Located>>>>,
+    located: RefCell<HashMap<OsString, HashMap<String, Rc<Located>>>>,
 }
 
 /// The most paths that are kept.
@@ -160,7 +161,11 @@ impl Roots {
             if !path.is_absolute() {
                 return Err(PathError::Relative);
             }
-            let (spelled, walked) = (spelled(path), walked(path, links)?);
+            let spelled = spelled(path);
+            if !links.has_links() {
+                return Ok(vec![spelled]);
+            }
+            let walked = walked(path, links)?;
             Ok(if spelled == walked { vec![walked] } else { vec![walked, spelled] })
         };
         let workspace = both(&surroundings.workspace)?;
@@ -194,11 +199,13 @@ impl Roots {
 
     /// What lies beside the workspace or the project is somebody else's, in a temporary directory too.
     fn shut_out_siblings(&mut self) {
-        let own: Vec<PathBuf> = self.workspace.iter().chain(&self.project_root).cloned().collect();
-        for parent in own.iter().filter_map(|path| path.parent()) {
-            if self.area(parent).0 == Area::Temp {
-                self.areas.retain(|(area, root)| *area != Area::Temp || root != parent);
-                self.areas.push((Area::Elsewhere, parent.to_owned()));
+        let own = self.workspace.iter().chain(&self.project_root);
+        let parents = own.filter_map(|path| path.parent()).filter(|path| self.area(path).0 == Area::Temp);
+        for parent in parents.map(Path::to_owned).collect::<Vec<_>>() {
+            // One may lie in another, which is shut out by then.
+            if self.area(&parent).0 == Area::Temp {
+                self.areas.retain(|(area, root)| *area != Area::Temp || *root != parent);
+                self.areas.push((Area::Elsewhere, parent));
             }
         }
     }
@@ -214,7 +221,7 @@ impl Roots {
     /// Resolves a path in all its readings.
     pub(crate) fn locate(&self, path: &str, cwd: &Path, links: &dyn Links) -> Result<Rc<Located>, PathError> {
         let known = self.located.borrow();
-        if let Some(located) = known.get(cwd).and_then(|paths| paths.get(path)) {
+        if let Some(located) = known.get(cwd.as_os_str()).and_then(|paths| paths.get(path)) {
             return Ok(Rc::clone(located));
         }
         drop(known);
@@ -241,7 +248,7 @@ impl Roots {
         let located = Rc::new(Located { spelled, reached, standings: Default::default() });
         let mut known = self.located.borrow_mut();
         if known.values().map(HashMap::len).sum::<usize>() < MAX_LOCATED {
-            known.entry(cwd.to_owned()).or_default().insert(path.to_owned(), Rc::clone(&located));
+            known.entry(cwd.as_os_str().to_owned()).or_default().insert(path.to_owned(), Rc::clone(&located));
         }
         Ok(located)
     }

@@ -13,8 +13,11 @@ const MAX_DEPTH: usize = 64;
 /// How deep `case` may lie in `case`: each level doubles the parser's time.
 const MAX_CASES: usize = 6;
 
-/// The most signs of nesting that are taken without room on the stack being made for them.
-const FEW: usize = 64;
+/// A text of so few bytes can't be so deep that it needs more than [`ROOM_BYTES`].
+const SHORT: usize = 128;
+
+/// Room on the stack for the deepest tree of a short text.
+const ROOM_BYTES: usize = 1 << 20;
 
 /// The most signs of nesting inside words: the tokenizer goes down with each.
 const MAX_SUBSTITUTIONS: usize = 256;
@@ -39,11 +42,8 @@ pub(super) fn parse(text: &str) -> Result<Program, Unparsed> {
     if text.contains('\0') {
         return Err(Unparsed::Syntax("a NUL character".to_owned()));
     }
-    let signs = text.bytes().filter(|byte| matches!(byte, b'(' | b'{' | b'[' | b'`' | b'<')).count();
-    let words = ["if", "do", "case", "coproc", "!"];
-    let keywords: usize = words.iter().map(|word| text.matches(word).count()).sum();
-    if signs + keywords <= FEW {
-        return tree(text);
+    if text.len() <= SHORT {
+        return stacker::maybe_grow(ROOM_BYTES, STACK_BYTES, || tree(text));
     }
     let inside = text.matches("$(").count() + text.matches("${").count() + text.matches("$[").count();
     if inside + text.matches('`').count() > MAX_SUBSTITUTIONS {
@@ -187,6 +187,22 @@ mod tests {
         }
         assert!(parse("99999999999>x").is_err());
         assert!(parse("{ echo } ; ".repeat(200).as_str()).is_err());
+    }
+
+    #[test]
+    fn short_texts_need_no_more_than_the_room_that_is_left_for_them() {
+        let stack = ROOM_BYTES + (128 << 10);
+        let deepest = || {
+            for open in
+                ["$(", "\"$(", "${a:-", "`", "$((", "$[", "( ", "{ ", "if ", "! ", "<(", "[[ ! ", "[[ ( "]
+            {
+                let text = open.repeat(SHORT / open.len());
+                assert!(text.len() <= SHORT);
+                let _ = parse(&text);
+                let _ = parse(&format!("{}{}", &text[..text.len() / 2], ")".repeat(SHORT / 2)));
+            }
+        };
+        std::thread::Builder::new().stack_size(stack).spawn(deepest).unwrap().join().unwrap();
     }
 
     #[test]

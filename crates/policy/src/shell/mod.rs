@@ -4,7 +4,9 @@
 //! runs others in a way that isn't known, is skimmed besides ([`everything_that_might_run`]): nothing found there is ever
 //! allowed, but what is denied is denied there too.
 
+mod archive;
 mod danger;
+mod fetch;
 mod forms;
 mod git;
 mod grammar;
@@ -13,6 +15,7 @@ mod lex;
 mod meaning;
 mod parse;
 mod program_text;
+mod reader;
 mod script;
 mod special;
 mod synonym;

@@ -2,14 +2,16 @@
 //! their own.
 
 use super::{
+    archive::{copy_blocks, split, tar, unpacked, zip},
     danger::likely_use,
+    fetch::fetch,
     grammar::{Effect, REACHING, Use, read},
     program_text::{is_plain_awk, is_plain_sed},
-    script::{Below, Command, Word},
+    script::{Command, Word},
     trace::found,
     walk::program,
 };
-use crate::{path::Access, preset::Act, url::is_this_machine};
+use crate::{path::Access, preset::Act};
 
 /// An interpreter: the options before the script that change nothing about what is run.
 struct Interpreter {
@@ -208,7 +210,7 @@ pub(super) fn special(words: &[Word]) -> Option<Effect> {
     }
 }
 
-fn known(act: Act, paths: Vec<(Access, Word)>) -> Effect {
+pub(super) fn known(act: Act, paths: Vec<(Access, Word)>) -> Effect {
     Effect::Known(Use { act, paths, whole: Vec::new(), moved: None, directory: None })
 }
 
@@ -412,54 +414,6 @@ fn link(words: &[Word]) -> Option<Effect> {
     Some(known(Act::WriteInside, vec![(access, target.clone()), (Access::Write, link.clone())]))
 }
 
-/// Archives that are made or listed. What is unpacked may be anything, and lie anywhere below.
-fn tar(words: &[Word]) -> Option<Effect> {
-    let (mode, rest) = words.split_first()?;
-    let letters = mode.text.strip_prefix('-').unwrap_or(&mode.text);
-    if !mode.known
-        || letters.is_empty()
-        || !letters.chars().all(|c| "cxtzjJavf".contains(c))
-        || !letters.ends_with('f')
-    {
-        return None;
-    }
-    let makes = letters.contains('c');
-    let unpacks = letters.contains('x');
-    if letters.chars().filter(|c| "cxt".contains(*c)).count() != 1 {
-        return None;
-    }
-    let (archive, mut files) = rest.split_first()?;
-    let mut paths = Vec::new();
-    let mut left_out = Vec::new();
-    if unpacks {
-        // What is in it may have any name, so that it must go into a directory that nothing else is in.
-        let ([option, directory], []) = files.split_at_checked(2)? else { return None };
-        let fits = option.text == "-C" && directory.known && !archive.text.contains(':') && archive.known;
-        let paths = vec![(Access::Read, archive.clone()), (Access::Delete, directory.clone())];
-        return fits.then(|| known(Act::WriteInside, paths));
-    }
-    while let Some((word, after)) = files.split_first() {
-        files = after;
-        match word.text.as_str() {
-            text if text.starts_with("--exclude=") => {}
-            text if text.starts_with('-') => return None,
-            _ if word.splits => return None,
-            _ => left_out.push((Access::Read, below(word))),
-        }
-    }
-    if archive.text.contains(':') || !archive.known {
-        return None;
-    }
-    paths.push((if makes { Access::Write } else { Access::Read }, archive.clone()));
-    if makes {
-        paths.extend(left_out.iter().cloned());
-    }
-    paths.retain(|(_, word)| word.text != "-");
-    let whole = if makes { left_out } else { Vec::new() };
-    let act = if makes { Act::WriteInside } else { Act::Inspect };
-    Some(Effect::Known(Use { act, paths, whole, moved: None, directory: None }))
-}
-
 /// `git reset` that only takes files out of the index.
 fn unstage(words: &[Word]) -> Option<Effect> {
     let mut files = Vec::new();
@@ -492,173 +446,6 @@ fn pull(words: &[Word]) -> Option<Effect> {
         Effect::Known(used) => Some(Effect::Known(used)),
         Effect::Guessed(..) => None,
     }
-}
-
-/// Options of curl that take no value and neither read, write nor send anything that isn't named.
-const CURL_FLAGS: &str = "sSfivkIgN";
-
-/// Those that take a value which is only text.
-const CURL_TEXTS: &[&str] = &[
-    "-X",
-    "--request",
-    "-H",
-    "--header",
-    "-w",
-    "--write-out",
-    "-m",
-    "--max-time",
-    "--connect-timeout",
-    "--retry",
-    "--retry-delay",
-    "-A",
-    "--user-agent",
-];
-
-/// Those whose value is sent, or is a file after `@`.
-const CURL_DATA: &[&str] = &["-d", "--data", "--data-raw", "--data-binary", "--json", "--data-urlencode"];
-
-/// Fetching from this machine.
-fn fetch(name: &str, words: &[Word]) -> Option<Effect> {
-    let mut paths = Vec::new();
-    let mut urls = Vec::new();
-    let fetched_nowhere = words.iter().any(|word| ["--spider", "-qO-", "-O-"].contains(&word.text.as_str()));
-    let mut words = words.iter();
-    while let Some(word) = words.next() {
-        if word.splits || word.glob && word.text.starts_with('-') {
-            return None;
-        }
-        let text = word.text.as_str();
-        if !text.starts_with('-') {
-            urls.push(word);
-            continue;
-        }
-        if !word.known {
-            return None;
-        }
-        if name == "wget" {
-            match text {
-                "-q" | "-S" | "-nv" | "--spider" | "--quiet" | "-qO-" => {}
-                "-O" | "-qO" | "-O-" => {
-                    if text != "-O-" {
-                        paths.push((Access::Write, words.next()?.clone()));
-                    }
-                }
-                _ => return None,
-            }
-            continue;
-        }
-        if CURL_TEXTS.contains(&text) {
-            let value = words.next()?;
-            if value.text.contains("%output") || value.splits || (value.text.starts_with('@') && value.known)
-            {
-                return None;
-            }
-        } else if CURL_DATA.contains(&text) {
-            let value = words.next()?;
-            if value.splits || !value.known && !value.text.starts_with(|c: char| c != '@') {
-                return None;
-            }
-            if let Some(file) =
-                value.text.split_once('@').map(|(_, file)| file).filter(|_| text != "--data-raw")
-            {
-                paths.push((Access::Read, Word::literal(file)));
-            }
-        } else if ["-o", "--output"].contains(&text) {
-            paths.push((Access::Write, words.next()?.clone()));
-        } else if let Some(letters) = text.strip_prefix('-').filter(|letters| !letters.starts_with('-')) {
-            if !letters.chars().all(|c| CURL_FLAGS.contains(c)) {
-                return None;
-            }
-        } else if ![
-            "--silent",
-            "--show-error",
-            "--fail",
-            "--include",
-            "--verbose",
-            "--head",
-            "--compressed",
-            "--no-progress-meter",
-        ]
-        .contains(&text)
-        {
-            return None;
-        }
-    }
-    let local = |word: &&Word| {
-        let address = word
-            .text
-            .split_once("://")
-            .map_or_else(|| format!("http://{}", word.text), |_| word.text.clone());
-        // What is filled in after the host can't change it.
-        let whole = word.known || word.text.split_once("://").is_some_and(|(_, rest)| rest.contains('/'));
-        whole && !word.text.contains(['{', '[']) | word.text.contains("[::1]") && is_this_machine(&address)
-    };
-    // wget names a file by what it fetches.
-    let named = name == "curl" || !paths.is_empty() || fetched_nowhere;
-    if urls.is_empty() || !urls.iter().all(local) || !named {
-        return None;
-    }
-    paths.retain(|(_, word)| word.text != "-");
-    Some(known(Act::LocalNetwork, paths))
-}
-
-/// A file, or everything in a directory.
-fn below(word: &Word) -> Word {
-    Word { below: (!word.glob).then_some(Below::All), ..word.clone() }
-}
-
-fn zip(words: &[Word]) -> Option<Effect> {
-    let mut operands = Vec::new();
-    for word in words {
-        match word.text.as_str() {
-            "-r" | "-q" | "-9" | "-j" | "-rq" | "-qr" | "-v" => {}
-            text if text.starts_with('-') => return None,
-            _ if word.splits => return None,
-            _ => operands.push(word.clone()),
-        }
-    }
-    let (archive, files) = operands.split_first()?;
-    let reads: Vec<(Access, Word)> = files.iter().map(|word| (Access::Read, below(word))).collect();
-    let paths = std::iter::once((Access::Write, archive.clone())).chain(reads.clone()).collect();
-    Some(Effect::Known(Use { act: Act::WriteInside, paths, whole: reads, moved: None, directory: None }))
-}
-
-fn split(words: &[Word]) -> Option<Effect> {
-    let mut operands = Vec::new();
-    let mut words = words.iter();
-    while let Some(word) = words.next() {
-        match word.text.as_str() {
-            "-l" | "-b" | "-n" | "-a" | "-C" => drop(words.next()?),
-            "-d" => {}
-            text if text.starts_with('-') && text != "-" || word.splits => return None,
-            _ => operands.push(word.clone()),
-        }
-    }
-    let (file, prefix) = operands.split_first()?;
-    let made = prefix.first().cloned().unwrap_or_else(|| Word::literal("x"));
-    // What is added may complete the name of something protected.
-    if made.text.rsplit('/').next().is_some_and(|name| name.contains('.')) {
-        return None;
-    }
-    let paths = [(Access::Read, file.clone()), (Access::Write, made)]
-        .into_iter()
-        .filter(|(_, word)| word.text != "-")
-        .collect();
-    (prefix.len() < 2).then(|| known(Act::WriteInside, paths))
-}
-
-fn copy_blocks(words: &[Word]) -> Option<Effect> {
-    let mut paths = Vec::new();
-    for word in words {
-        let (key, value) = word.text.split_once('=').filter(|_| word.known && !word.glob)?;
-        match key {
-            "if" => paths.push((Access::Read, Word::literal(value))),
-            "of" => paths.push((Access::Write, Word::literal(value))),
-            "bs" | "count" | "status" | "seek" | "skip" | "conv" | "ibs" | "obs" | "iflag" | "oflag" => {}
-            _ => return None,
-        }
-    }
-    Some(known(Act::WriteInside, paths))
 }
 
 /// Whether a word can only be a file: a revision holds no dot, or more.
@@ -703,23 +490,4 @@ fn sets_option(option: &Word, value: &Word) -> bool {
     let takes =
         option.text.starts_with(['-', '+']) && !option.text.starts_with("--") && option.text.ends_with('o');
     takes && !STRICT.contains(&value.text.as_str())
-}
-
-/// What is unpacked comes to be under the name without its ending.
-fn unpacked(words: &[Word]) -> Option<Effect> {
-    const ENDINGS: &[&str] = &[".gz", ".xz", ".bz2", ".zst", ".z", ".lzma"];
-    if words.iter().any(|word| ["-l", "--list", "-t"].contains(&word.text.as_str())) {
-        return None;
-    }
-    let Effect::Known(mut used) = super::grammar::by_table(words) else { return None };
-    let made: Vec<(Access, Word)> = used
-        .paths
-        .iter()
-        .filter_map(|(_, word)| {
-            let text = ENDINGS.iter().find_map(|ending| word.text.strip_suffix(ending))?;
-            Some((Access::Write, Word { text: text.to_owned(), ..word.clone() }))
-        })
-        .collect();
-    used.paths.extend(made);
-    Some(Effect::Known(used))
 }

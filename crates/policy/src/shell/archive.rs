@@ -1,0 +1,134 @@
+//! Commands that pack, unpack, split and copy what is in files.
+
+use super::{
+    grammar::{Effect, Use, by_table},
+    script::{Below, Word},
+    special::known,
+};
+use crate::{path::Access, preset::Act};
+
+/// Archives that are made or listed. What is unpacked may be anything, and lie anywhere below.
+pub(super) fn tar(words: &[Word]) -> Option<Effect> {
+    let (mode, rest) = words.split_first()?;
+    let letters = mode.text.strip_prefix('-').unwrap_or(&mode.text);
+    if !mode.known
+        || letters.is_empty()
+        || !letters.chars().all(|c| "cxtzjJavf".contains(c))
+        || !letters.ends_with('f')
+    {
+        return None;
+    }
+    let makes = letters.contains('c');
+    let unpacks = letters.contains('x');
+    if letters.chars().filter(|c| "cxt".contains(*c)).count() != 1 {
+        return None;
+    }
+    let (archive, mut files) = rest.split_first()?;
+    let mut paths = Vec::new();
+    let mut left_out = Vec::new();
+    if unpacks {
+        // What is in it may have any name, so that it must go into a directory that nothing else is in.
+        let ([option, directory], []) = files.split_at_checked(2)? else { return None };
+        let fits = option.text == "-C" && directory.known && !archive.text.contains(':') && archive.known;
+        let paths = vec![(Access::Read, archive.clone()), (Access::Delete, directory.clone())];
+        return fits.then(|| known(Act::WriteInside, paths));
+    }
+    while let Some((word, after)) = files.split_first() {
+        files = after;
+        match word.text.as_str() {
+            text if text.starts_with("--exclude=") => {}
+            text if text.starts_with('-') => return None,
+            _ if word.splits => return None,
+            _ => left_out.push((Access::Read, below(word))),
+        }
+    }
+    if archive.text.contains(':') || !archive.known {
+        return None;
+    }
+    paths.push((if makes { Access::Write } else { Access::Read }, archive.clone()));
+    if makes {
+        paths.extend(left_out.iter().cloned());
+    }
+    paths.retain(|(_, word)| word.text != "-");
+    let whole = if makes { left_out } else { Vec::new() };
+    let act = if makes { Act::WriteInside } else { Act::Inspect };
+    Some(Effect::Known(Use { act, paths, whole, moved: None, directory: None }))
+}
+
+/// What is unpacked comes to be under the name without its ending.
+pub(super) fn unpacked(words: &[Word]) -> Option<Effect> {
+    const ENDINGS: &[&str] = &[".gz", ".xz", ".bz2", ".zst", ".z", ".lzma"];
+    if words.iter().any(|word| ["-l", "--list", "-t"].contains(&word.text.as_str())) {
+        return None;
+    }
+    let Effect::Known(mut used) = by_table(words) else { return None };
+    let made: Vec<(Access, Word)> = used
+        .paths
+        .iter()
+        .filter_map(|(_, word)| {
+            let text = ENDINGS.iter().find_map(|ending| word.text.strip_suffix(ending))?;
+            Some((Access::Write, Word { text: text.to_owned(), ..word.clone() }))
+        })
+        .collect();
+    used.paths.extend(made);
+    Some(Effect::Known(used))
+}
+
+pub(super) fn zip(words: &[Word]) -> Option<Effect> {
+    let mut operands = Vec::new();
+    for word in words {
+        match word.text.as_str() {
+            "-r" | "-q" | "-9" | "-j" | "-rq" | "-qr" | "-v" => {}
+            text if text.starts_with('-') => return None,
+            _ if word.splits => return None,
+            _ => operands.push(word.clone()),
+        }
+    }
+    let (archive, files) = operands.split_first()?;
+    let reads: Vec<(Access, Word)> = files.iter().map(|word| (Access::Read, below(word))).collect();
+    let paths = std::iter::once((Access::Write, archive.clone())).chain(reads.clone()).collect();
+    Some(Effect::Known(Use { act: Act::WriteInside, paths, whole: reads, moved: None, directory: None }))
+}
+
+pub(super) fn split(words: &[Word]) -> Option<Effect> {
+    let mut operands = Vec::new();
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        match word.text.as_str() {
+            "-l" | "-b" | "-n" | "-a" | "-C" => drop(words.next()?),
+            "-d" => {}
+            text if text.starts_with('-') && text != "-" || word.splits => return None,
+            _ => operands.push(word.clone()),
+        }
+    }
+    let (file, prefix) = operands.split_first()?;
+    let made = prefix.first().cloned().unwrap_or_else(|| Word::literal("x"));
+    // What is added may complete the name of something protected.
+    if made.text.rsplit('/').next().is_some_and(|name| name.contains('.')) {
+        return None;
+    }
+    let paths = [(Access::Read, file.clone()), (Access::Write, made)]
+        .into_iter()
+        .filter(|(_, word)| word.text != "-")
+        .collect();
+    (prefix.len() < 2).then(|| known(Act::WriteInside, paths))
+}
+
+pub(super) fn copy_blocks(words: &[Word]) -> Option<Effect> {
+    let mut paths = Vec::new();
+    for word in words {
+        let (key, value) = word.text.split_once('=').filter(|_| word.known && !word.glob)?;
+        match key {
+            "if" => paths.push((Access::Read, Word::literal(value))),
+            "of" => paths.push((Access::Write, Word::literal(value))),
+            "bs" | "count" | "status" | "seek" | "skip" | "conv" | "ibs" | "obs" | "iflag" | "oflag" => {}
+            _ => return None,
+        }
+    }
+    Some(known(Act::WriteInside, paths))
+}
+
+/// A file, or everything in a directory.
+fn below(word: &Word) -> Word {
+    Word { below: (!word.glob).then_some(Below::All), ..word.clone() }
+}

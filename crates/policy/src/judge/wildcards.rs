@@ -11,7 +11,7 @@ use super::{
     files::{By, Named},
 };
 use crate::{
-    path::{Access, Place, Protection, could_match, could_reach_protected},
+    path::{Access, Place, Protection, Standing, could_match, could_reach_protected, names_secret},
     preset::Act,
     text::quoted,
     verdict::Verdict,
@@ -21,7 +21,7 @@ use crate::{
 const MAX_NAMES: usize = 4096;
 
 /// The most directories that are listed for one call.
-const MAX_DIRECTORIES: usize = 64;
+const MAX_DIRECTORIES: usize = 512;
 
 /// The most files that one wildcard may match.
 const MAX_MATCHES: usize = 512;
@@ -63,7 +63,8 @@ impl Judge<'_> {
         // A match that starts with a dash is an option. Without a match the shell hands the pattern on as it is.
         let known =
             matches.as_ref().is_some_and(|matches| matches.iter().all(|found| !found.starts_with('-')));
-        let verdict = if known && is_tame(word, &cwd.join(path).to_string_lossy()) {
+        let tame = is_tame(word, &cwd.join(path).to_string_lossy()) || self.is_tame_inside(path, cwd, access);
+        let verdict = if known && tame {
             self.settle(Act::Inspect, None, "what the wildcard matches is known")
         } else {
             let detail = format!("what {} matches can't be known", quoted(word));
@@ -82,6 +83,32 @@ impl Judge<'_> {
             .fold(verdict, Verdict::strictest)
     }
 
+    /// Whether a wildcard is plain enough once its matches are judged, since it starts from a directory of the agent's own:
+    /// what isn't there yet is the agent's own then too, unless it is called like a key.
+    fn is_tame_inside(&self, path: &str, cwd: &Path, access: Access) -> bool {
+        let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+        let Some(wild) = parts.iter().position(|part| part.contains(WILD)) else { return true };
+        let (start, rest) = parts.split_at(wild);
+        let whole = cwd.join(if path.starts_with('/') { "/" } else { "" }).join(start.join("/"));
+        let located = whole.to_str().and_then(|start| self.roots.locate(start, cwd, self.links).ok());
+        let Some(located) = located else { return false };
+        let own = match located.standing(Access::Read, &self.roots) {
+            Standing { place: Place::Workspace, protection: None } => true,
+            // A temporary directory itself is everybody's.
+            Standing { place: Place::Temp, protection: None } => {
+                located.standing(Access::Write, &self.roots).protection != Some(Protection::Root)
+            }
+            _ => false,
+        };
+        let all = |part: &str| part.bytes().all(|byte| byte == b'*');
+        let empties = access == Access::Delete
+            && matches!(rest, [part] if all(part))
+            && located.standing(Access::Delete, &self.roots).protection.is_some();
+        own && !empties
+            && rest.iter().all(|part| *part != ".." && !(part.starts_with('.') && part.contains(WILD)))
+            && rest.iter().all(|part| !names_secret(part))
+    }
+
     /// Everything in a directory is removed: what is said against removing it, unless it is the agent's own.
     fn emptied(&self, path: &str, cwd: &Path) -> Option<Verdict> {
         let whole = cwd.join(path);
@@ -97,7 +124,8 @@ impl Judge<'_> {
     /// What the shell would fill in for a word with wildcards; `None` where that can't be told.
     pub(super) fn matches(&self, path: &str, cwd: &Path) -> Option<Vec<String>> {
         let mut found = vec![if path.starts_with('/') { "/" } else { "" }.to_owned()];
-        for part in path.split('/').filter(|part| !part.is_empty()) {
+        let mut parts = path.split('/').filter(|part| !part.is_empty()).peekable();
+        while let Some(part) = parts.next() {
             if !part.contains(WILD) {
                 found.iter_mut().for_each(|before| *before = below(before, part));
                 continue;
@@ -105,30 +133,22 @@ impl Judge<'_> {
             if part.len() > MAX_COMPONENT {
                 return None;
             }
+            // For some shells any number of directories; for the others one of anything.
+            let deep = part == "**";
             let mut next = Vec::new();
-            for before in &found {
-                let directory = if before.is_empty() { "." } else { before.as_str() };
-                let located = self.roots.locate(directory, cwd, self.links).ok()?;
-                for place in &located.reached {
-                    if self.links.is_file(place) || self.links.is_absent(place) {
-                        continue;
-                    }
-                    let names = self.names(place)?;
-                    let compared = self.listed.compared.get() + names.len();
-                    self.listed.compared.set(compared);
-                    if compared > MAX_COMPARED {
-                        return None;
-                    }
-                    for name in names.iter() {
-                        if !could_match(part, &name.to_string_lossy()) {
-                            continue;
-                        }
-                        next.push(below(before, name.to_str()?));
-                        if next.len() > MAX_MATCHES {
-                            return None;
-                        }
-                    }
+            let mut todo = found;
+            while let Some(before) = todo.pop() {
+                if deep && parts.peek().is_some() {
+                    next.push(before.clone());
                 }
+                self.matches_in(&before, part, cwd, |name, at| {
+                    let name = below(&before, name);
+                    if deep && self.links.is_directory(at) {
+                        todo.push(name.clone());
+                    }
+                    next.push(name);
+                    next.len() <= MAX_MATCHES
+                })?;
             }
             next.sort_unstable();
             next.dedup();
@@ -137,6 +157,36 @@ impl Judge<'_> {
         let all = self.listed.matches.get() + found.len();
         self.listed.matches.set(all);
         (all <= MAX_MATCHES_OF_CALL).then_some(found)
+    }
+
+    /// Tells each name in the directory that the pattern matches, and where that is, until it is too much; `None` then, and
+    /// where the names can't be told.
+    fn matches_in(
+        &self,
+        directory: &str,
+        part: &str,
+        cwd: &Path,
+        mut each: impl FnMut(&str, &Path) -> bool,
+    ) -> Option<()> {
+        let directory = if directory.is_empty() { "." } else { directory };
+        let located = self.roots.locate(directory, cwd, self.links).ok()?;
+        for place in &located.reached {
+            if self.links.is_file(place) || self.links.is_absent(place) {
+                continue;
+            }
+            let names = self.names(place)?;
+            let compared = self.listed.compared.get() + names.len();
+            self.listed.compared.set(compared);
+            if compared > MAX_COMPARED {
+                return None;
+            }
+            for name in names.iter().filter(|name| could_match(part, &name.to_string_lossy())) {
+                if !each(name.to_str()?, &place.join(name)) {
+                    return None;
+                }
+            }
+        }
+        Some(())
     }
 
     /// The names in a directory whose path holds no link; `None` where they can't be told.

@@ -40,6 +40,19 @@ pub(crate) fn could_be_secret(pattern: &str) -> bool {
     part.len() > MAX_PART || is_secret_name(&part, true)
 }
 
+/// Whether a pattern for one name says by what is written out at its start or its end that it means keys or `.env` files.
+pub(crate) fn names_secret(pattern: &str) -> bool {
+    let lower = pattern.to_lowercase();
+    let wild = ['*', '?', '[', ']'];
+    let start = lower.split(wild).next().unwrap_or_default();
+    let end = lower.rsplit(wild).next().unwrap_or_default();
+    let begins = |name: &str| start.len() > 1 && (name.starts_with(start) || start.starts_with(name));
+    let ends = |ending: &str| end == ending || end.ends_with(&format!(".{ending}"));
+    begins(".env")
+        || KEY_NAMES.iter().any(|name| begins(name))
+        || KEY_EXTENSIONS.iter().chain(&["env"]).any(|ending| ends(ending))
+}
+
 /// Whether the shell may fill the name in for the pattern, a single component. Where a set of characters stands in it
 /// any character counts as meant.
 pub(crate) fn could_match(pattern: &str, name: &str) -> bool {

@@ -342,7 +342,7 @@ pub(super) const COMMANDS: &[Spec] = &[
     spec("readonly", Act::Inspect, O::Text, Options::Only(&["-a", "-A"])),
     spec("unset", Act::Inspect, O::Text, Options::Only(&["-v", "-f"])),
     spec("set", Act::Inspect, O::Text, Options::Only(&["-e", "-u", "-x", "-f", "-v", "-E", "-o=", "-C", "-h", "-T"])),
-    spec("shopt", Act::Inspect, O::Only(&["nullglob", "globstar", "dotglob", "extglob", "nocaseglob", "failglob", "inherit_errexit", "lastpipe"]), Options::Only(&["-s", "-u", "-q", "-p"])),
+    spec("shopt", Act::Inspect, O::Only(&["nullglob", "globstar", "extglob", "failglob", "inherit_errexit", "lastpipe"]), Options::Only(&["-s", "-u", "-q", "-p"])),
     spec("shift", Act::Inspect, O::Number, NONE),
     spec("return", Act::Inspect, O::Number, NONE),
     spec("break", Act::Inspect, O::Number, NONE),

@@ -304,6 +304,8 @@ impl Tracer {
                 if document.here_end.value.contains(['$', '`']) {
                     self.doubts.push("the end of a here-document isn't literal".to_owned());
                     command.opaque = true;
+                    // It may end before commands that are taken for its text.
+                    self.skim(&document.doc.value);
                 }
                 if document.requires_expansion {
                     let word = self.document(&document.doc.value);

@@ -22,7 +22,7 @@ use crate::{
     tables::{ASKED, BENIGN, DANGEROUS},
 };
 
-/// How many commands each test looks at, unless `MISSIOND_TEST_COMMANDS` says otherwise.
+/// How many composed commands each test looks at, unless `MISSIOND_TEST_COMMANDS` says otherwise.
 const COMMANDS: u64 = 600;
 
 #[test]
@@ -35,11 +35,8 @@ fn s7_differential_nothing_composed_runs_unseen() {
 fn s7_differential_nothing_in_the_tables_runs_unseen() {
     let mut commands = tabled();
     commands.retain(|command| is_harmless_without_programs(&command.text));
-    let (all, wanted) = (commands.len(), setting("MISSIOND_TEST_COMMANDS", COMMANDS));
-    assert!(all > 1500, "only {all} commands are left");
-    let step = all / usize::try_from(wanted).unwrap_or(usize::MAX).clamp(1, all);
-    let commands: Vec<_> = commands.into_iter().step_by(step).collect();
-    compare(&commands, &format!("{} of {all} commands of the tables", commands.len()));
+    assert!(commands.len() > 3000, "only {} commands are left", commands.len());
+    compare(&commands, "the tables");
 }
 
 #[test]
@@ -100,6 +97,10 @@ const HIDING: &[&str] = &[
     "rm$IFS",
     "declare -n",
     "base64 -d",
+    "read x <<< 'a[",
+    "| tee x.sh; sh",
+    "trap 'd=/' DEBUG",
+    "-o keyword -c",
     "mapfile -C",
     "readarray -c",
     "test -v 'a[",
@@ -254,7 +255,10 @@ fn covers(listed: &str, all: &[String], ran: &Ran, decision: Decision) -> bool {
 
 fn is_open(word: &str) -> bool {
     // A number that is filled in is listed as nought.
-    word.is_empty() || word == "0" || word.contains(['$', '`', '*', '?', '[', '{', '~', '%', '…', '\\'])
+    word.is_empty()
+        || word == "0"
+        || word.contains("XXXXXXXXXX")
+        || word.contains(['$', '`', '*', '?', '[', '{', '~', '%', '…', '\\'])
 }
 
 fn fits(pattern: &[&str], words: &[&str]) -> bool {

@@ -13,7 +13,7 @@ use crate::preset::Act;
 type Index<T> = HashMap<&'static str, Vec<(Vec<&'static str>, T)>>;
 
 static SPECS: LazyLock<Index<&'static Spec>> =
-    LazyLock::new(|| by_first_word(COMMANDS.iter().map(|spec| (spec.name, spec))));
+    LazyLock::new(|| by_first_word(COMMANDS.into_iter().flatten().map(|spec| (spec.name, spec))));
 
 static NAMES: LazyLock<Index<&'static (&'static str, Act)>> =
     LazyLock::new(|| by_first_word(KNOWN_BY_NAME.iter().map(|entry| (entry.0, entry))));
@@ -61,7 +61,7 @@ mod tests {
     #[test]
     fn every_name_stands_in_a_table_once() {
         for names in [
-            COMMANDS.iter().map(|spec| spec.name).collect::<Vec<_>>(),
+            COMMANDS.into_iter().flatten().map(|spec| spec.name).collect::<Vec<_>>(),
             KNOWN_BY_NAME.iter().map(|entry| entry.0).collect(),
         ] {
             let mut once = HashSet::new();
@@ -76,7 +76,7 @@ mod tests {
             let words: Vec<Word> = text.split(' ').map(Word::literal).collect();
             spec(&words).map(|spec| spec.name)
         };
-        for spec in COMMANDS {
+        for spec in COMMANDS.into_iter().flatten() {
             assert_eq!(found(spec.name), Some(spec.name));
             assert_eq!(found(&format!("{} --", spec.name)), Some(spec.name));
         }

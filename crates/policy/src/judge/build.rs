@@ -32,8 +32,12 @@ impl Judge<'_> {
         let name = program(words);
         let manifest = words.iter().any(|word| word.text.starts_with("--manifest-path"));
         let elsewhere = words.iter().any(|word| {
-            word.text == "-C"
-                || ["--directory", "--prefix", "--cwd"].iter().any(|option| word.text.starts_with(option))
+            let options: &[&str] = match name {
+                "make" | "mvn" => &["-f", "--file", "--directory"],
+                "gradle" => &["-p", "--project-dir"],
+                _ => &["--directory", "--prefix", "--cwd"],
+            };
+            word.text.starts_with("-C") || options.iter().any(|option| word.text.starts_with(option))
         });
         let files =
             manifest || elsewhere || !(FROM_WHERE_THEY_RUN.contains(&name) || COMPILERS.contains(&name));

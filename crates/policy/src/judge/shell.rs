@@ -110,10 +110,11 @@ impl Judge<'_> {
     /// The files that a command writes.
     fn writes(&self, command: &Command, meaning: &Meaning, cwd: &Path) -> Vec<PathBuf> {
         let redirects = command.redirects.iter().filter(|(writes, _)| *writes).map(|(_, word)| word);
-        // What is built comes of what lies in the workspace.
-        let builds = meaning.guess.is_none() && meaning.used.act == Act::Build;
+        // What is built comes of what lies in the workspace, and a mode is no content.
+        let keeps =
+            meaning.guess.is_none() && (meaning.used.act == Act::Build || program(&command.words) == "chmod");
         let used: &[_] =
-            if command.words.is_empty() || command.wraps || builds { &[] } else { &meaning.used.paths };
+            if command.words.is_empty() || command.wraps || keeps { &[] } else { &meaning.used.paths };
         let changed = used.iter().filter(|(access, _)| *access == Access::Write).map(|(_, word)| word);
         redirects
             .chain(changed)

@@ -97,7 +97,8 @@ impl Operands {
 
 /// The options of a command. An entry is the option, and what follows it: nothing, `=` a text, `<` a file that is
 /// read, `>` a file that is written, `?` a number that may touch it, `+` a number that must follow, `:` a text that only
-/// counts when it touches it, `*` a pattern for names of files; `!` after an option refuses it. `-#` is a number.
+/// counts when it touches it, `*` a pattern for names of files; `^` stands for whatever else its name may go on with, and `!`
+/// after an option refuses it. `-#` is a number.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Options {
     /// Any but those that start with one of the refused ones; the second list has those that take a value.

@@ -8,7 +8,7 @@ use super::{
 use crate::path::{Access, could_reach_protected};
 
 /// What an entry of [`Options`] may end in.
-const VALUES: [char; 8] = ['=', '<', '>', '?', '+', ':', '*', '!'];
+const VALUES: [char; 9] = ['=', '<', '>', '?', '+', ':', '*', '!', '^'];
 
 /// Reads the words of a command by its row of the table.
 pub(super) struct Reader<'a> {
@@ -105,7 +105,16 @@ impl<'a> Reader<'a> {
         known: bool,
         rest: &mut impl Iterator<Item = &'w Word>,
     ) -> Result<(), String> {
-        let whole = matches!(self.spec.options, Options::Words(_)) || text.starts_with("--");
+        let prefixed = |list: &[&str]| {
+            let mut starts = list.iter().filter_map(|entry| entry.strip_suffix('^'));
+            starts.any(|start| text.starts_with(start))
+        };
+        let whole = text.starts_with("--")
+            || match self.spec.options {
+                Options::Words(_) => true,
+                Options::Only(list) => prefixed(list),
+                Options::Except(..) => false,
+            };
         if whole {
             let (name, attached) =
                 text.split_once('=').map_or((text, None), |(name, value)| (name, Some(value)));
@@ -168,7 +177,10 @@ impl<'a> Reader<'a> {
             Options::Except(refused, list) => (list, Some(refused)),
             Options::Only(list) | Options::Words(list) => (list, None),
         };
-        let entry = list.iter().find(|entry| entry.trim_end_matches(VALUES) == name);
+        let starts = |entry: &str| {
+            entry.split_once('^').is_some_and(|(start, _)| name.starts_with(start) && !name.contains(','))
+        };
+        let entry = list.iter().find(|entry| entry.trim_end_matches(VALUES) == name || starts(entry));
         let unknown = || format!("the option `{name}` isn't known to be harmless");
         let Some(entry) = entry else {
             // Long options may be cut short, so that the start of a refused one is refused too.
@@ -190,6 +202,8 @@ impl<'a> Reader<'a> {
             Some(b'+') => Value::Count,
             Some(b':') => Value::Attached,
             Some(b'*') => Value::Names,
+            // What touches it is a part of its name.
+            Some(b'^') => Value::Attached,
             Some(b'!') if !self.keeps_links => return Err(unknown()),
             _ => Value::None,
         })
@@ -227,7 +241,16 @@ impl<'a> Reader<'a> {
         }
         match value {
             Value::Read => self.paths.push((Access::Read, word)),
-            Value::Write => self.paths.push((Access::Write, word)),
+            Value::Write if ["-", "/dev/stdin"].contains(&word.text.as_str()) => {
+                return Err(format!("what `{name}` names is read or written as a stream"));
+            }
+            Value::Write => {
+                // `html:directory`
+                if let Some((_, file)) = word.text.rsplit_once(':') {
+                    self.paths.push((Access::Write, Word::literal(file)));
+                }
+                self.paths.push((Access::Write, word));
+            }
             Value::None | Value::Text | Value::Number | Value::Count | Value::Attached | Value::Names => {}
         }
         Ok(())
@@ -310,7 +333,11 @@ impl<'a> Reader<'a> {
             }
             Operands::Targets => {
                 let plain = |word: &&Word| {
-                    word.text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
+                    let text = match word.text.split_once('=') {
+                        Some((name, value)) if SETTINGS.contains(&name) => value,
+                        _ => &word.text,
+                    };
+                    text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
                         && !REACHING.iter().any(|name| word.text.contains(name))
                 };
                 if let Some(word) = operands.iter().find(|word| !plain(word)) {
@@ -365,7 +392,7 @@ impl<'a> Reader<'a> {
             Operands::Pattern => self.after_first(operands),
             Operands::Filter => {
                 let filter = operands.first().map(|word| word.text.to_lowercase()).unwrap_or_default();
-                if ["env", "import", "include"].iter().any(|word| filter.contains(word)) {
+                if reaches_out_of_filter(&filter) {
                     return Err("the filter may read the environment or other files".to_owned());
                 }
                 self.after_first(operands);
@@ -484,6 +511,42 @@ fn is_of_tests(word: &Word, command: &str) -> bool {
     let lint = ["-D", "-W", "-A", "-F"].iter().any(|option| text.starts_with(option));
     let picks = !text.starts_with('-') && command != "cargo fmt" && !text.contains(['/', '.']);
     word.known && !word.glob && !text.starts_with('@') && (OPTIONS.contains(&name) || lint || picks)
+}
+
+/// Variables of makefiles that name no program, as projects call them.
+const SETTINGS: &[&str] = &[
+    "V",
+    "Q",
+    "VERBOSE",
+    "DEBUG",
+    "RELEASE",
+    "PROFILE",
+    "MODE",
+    "CONFIG",
+    "BUILD",
+    "BUILD_TYPE",
+    "TEST",
+    "TESTS",
+    "FILTER",
+    "RUN",
+    "COUNT",
+    "JOBS",
+    "N",
+];
+
+/// Whether a filter of jq or yq may read the environment or other files. A field of that name is a field.
+fn reaches_out_of_filter(filter: &str) -> bool {
+    ["env", "import", "include", "load"].iter().any(|name| {
+        filter.match_indices(name).any(|(at, _)| {
+            let part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            let before = filter[..at].chars().next_back();
+            let after = filter[at + name.len()..].chars().next();
+            let field = before == Some('.') && !filter[..at].ends_with("..");
+            // `load_str` and the like load as well.
+            let longer = after.is_some_and(|c| c.is_ascii_alphanumeric() || (c == '_' && *name != "load"));
+            !field && !longer && !before.is_some_and(part)
+        })
+    })
 }
 
 /// Whether git takes the text for the whole working tree, or for files that aren't written out.

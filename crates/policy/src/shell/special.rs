@@ -1,6 +1,8 @@
 //! Commands that a table of options can't describe: programs and scripts of the workspace, and those with a language of
 //! their own.
 
+use std::ops::Range;
+
 use super::{
     archive::{copy_blocks, split, tar, unpacked, zip},
     danger::likely_use,
@@ -11,7 +13,7 @@ use super::{
     trace::found,
     walk::program,
 };
-use crate::{path::Access, preset::Act};
+use crate::{path::Access, preset::Act, url::is_local};
 
 /// An interpreter: the options before the script that change nothing about what is run.
 struct Interpreter {
@@ -48,7 +50,9 @@ const INTERPRETERS: &[Interpreter] = &[
         ],
     },
     Interpreter { names: &["ruby", "perl"], options: &["-w", "-c"] },
-    Interpreter { names: &["php", "lua", "Rscript", "tsx", "ts-node", "julia", "elixir"], options: &[] },
+    Interpreter { names: &["java"], options: &["-jar", "-ea", "-enableassertions"] },
+    Interpreter { names: &["php"], options: &["-l"] },
+    Interpreter { names: &["lua", "Rscript", "tsx", "ts-node", "julia", "elixir"], options: &[] },
     Interpreter {
         names: &["sh", "bash", "zsh", "dash", "ksh", "ash"],
         options: &["-e", "-u", "-x", "-v", "-l", "-eu", "-ex", "-eux", "-xe"],
@@ -61,8 +65,14 @@ const RUNNERS: &[&[&str]] = &[
     &["npx"],
     &["npx", "--no-install"],
     &["npx", "--no"],
+    &["npm", "exec"],
+    &["npm", "exec", "--"],
+    &["pnpm"],
     &["pnpm", "exec"],
+    &["yarn"],
+    &["yarn", "run"],
     &["yarn", "exec"],
+    &["bun", "x"],
     &["bunx"],
     &["uv", "run"],
     &["poetry", "run"],
@@ -206,12 +216,165 @@ pub(super) fn special(words: &[Word]) -> Option<Effect> {
         "dd" => copy_blocks(rest),
         "git" if rest.first().is_some_and(|word| word.text == "pull") => pull(rest),
         "git" if rest.first().is_some_and(|word| word.text == "reset") => unstage(rest),
+        "git" if rest.first().is_some_and(|word| word.text == "config") => looked_up(&rest[1..]),
+        "git" if rest.first().is_some_and(|word| word.text == "clean") => told_what_would_go(&rest[1..]),
+        "cargo" if rest.first().is_some_and(is_toolchain) => without(words, 1..2),
+        "pytest" => without_plugins(words),
+        "pnpm" | "npm" | "yarn" => in_package(words).or_else(|| run_by(words)),
+        "jq" => with_arguments(words),
+        "nc" | "ping" => asked_whether_there(name, rest),
+        "sqlite3" => queried(rest),
         _ => interpreted(name, words).or_else(|| run_by(words)),
     }
 }
 
 pub(super) fn known(act: Act, paths: Vec<(Access, Word)>) -> Effect {
     Effect::Known(Use { act, paths, whole: Vec::new(), moved: None, directory: None })
+}
+
+/// The command without some of its words.
+fn without(words: &[Word], left_out: Range<usize>) -> Option<Effect> {
+    let rest = words.get(left_out.end..)?;
+    Some(read(&[&words[..left_out.start], rest].concat()))
+}
+
+/// `cargo +nightly …`
+fn is_toolchain(word: &Word) -> bool {
+    let name = word.text.strip_prefix('+').unwrap_or_default();
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
+    word.known && name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(plain)
+}
+
+/// pytest's `-p no:name`, which switches a plugin off.
+fn without_plugins(words: &[Word]) -> Option<Effect> {
+    let off = |pair: &[Word]| pair[0].text == "-p" && pair[1].known && pair[1].text.starts_with("no:");
+    let at = words.windows(2).position(off)?;
+    without(words, at..at + 2)
+}
+
+/// Options of package managers that only say of which packages a script is run.
+fn in_package(words: &[Word]) -> Option<Effect> {
+    let name = words.first()?.text.as_str();
+    let first = words.get(1)?.text.as_str();
+    let plain = |at: usize| words.get(at).is_some_and(|word| word.known && !word.text.starts_with('-'));
+    let taken = match (name, first) {
+        ("pnpm", "--filter" | "-F") | ("npm", "-w" | "--workspace") | ("yarn", "workspace") if plain(2) => 2,
+        ("pnpm", "-r" | "--recursive" | "-w" | "--workspace-root" | "-s" | "--silent" | "--stream")
+        | ("npm", "-s" | "--silent" | "-ws" | "--workspaces")
+        | ("yarn", "-s" | "--silent") => 1,
+        ("pnpm", option) if option.starts_with("--filter=") => 1,
+        ("npm", option) if option.starts_with("--workspace=") => 1,
+        _ => return None,
+    };
+    without(words, 1..1 + taken)
+}
+
+/// jq's variables, which are texts.
+fn with_arguments(words: &[Word]) -> Option<Effect> {
+    let at = words.iter().position(|word| ["--arg", "--argjson"].contains(&word.text.as_str()))?;
+    let name = words.get(at + 1)?;
+    (name.known && !words.get(at + 2)?.splits).then(|| without(words, at..at + 3))?
+}
+
+/// `git config` that shows a setting, or where it comes from.
+fn looked_up(words: &[Word]) -> Option<Effect> {
+    const SHOWING: &[&str] = &[
+        "--get",
+        "--get-all",
+        "--get-regexp",
+        "--list",
+        "-l",
+        "--show-origin",
+        "--show-scope",
+        "--name-only",
+        "--local",
+        "--global",
+        "--system",
+        "--bool",
+        "--int",
+        "--path",
+        "get",
+        "list",
+    ];
+    let shows = |word: &&Word| SHOWING.contains(&word.text.as_str());
+    let others: Vec<&Word> = words.iter().filter(|word| !shows(word)).collect();
+    let key = |word: &&Word| {
+        let text = word.text.to_lowercase();
+        !text.starts_with('-')
+            && !["edit", "set", "unset"].contains(&text.as_str())
+            && !text.contains("extraheader")
+    };
+    let known_words = words.iter().all(|word| word.known && !word.glob);
+    // A second word would be what the key is set to.
+    (known_words && !words.is_empty() && others.len() <= 1 && others.iter().all(key))
+        .then(|| known(Act::Inspect, Vec::new()))
+}
+
+/// `git clean -n`
+fn told_what_would_go(words: &[Word]) -> Option<Effect> {
+    let dry = |word: &Word| {
+        let letters = word.text.strip_prefix('-').filter(|text| !text.starts_with('-'));
+        word.text == "--dry-run" || letters.is_some_and(|letters| letters.contains('n'))
+    };
+    let only = |word: &Word| {
+        let letters = word.text.strip_prefix('-').unwrap_or("?");
+        word.known && (word.text == "--dry-run" || letters.bytes().all(|letter| b"ndxX".contains(&letter)))
+    };
+    (words.iter().any(dry) && words.iter().all(only)).then(|| known(Act::Inspect, Vec::new()))
+}
+
+/// Whether something on this machine answers.
+fn asked_whether_there(name: &str, words: &[Word]) -> Option<Effect> {
+    let mut operands = Vec::new();
+    let mut looks = name == "ping";
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        match word.text.as_str() {
+            "-z" | "-zv" | "-vz" if name == "nc" => looks = true,
+            "-v" | "-n" if name == "nc" => {}
+            "-c" if name == "ping" => drop(words.next()?),
+            "-w" | "-W" => drop(words.next()?),
+            text if text.starts_with('-') || !word.known || word.glob => return None,
+            text => operands.push(text),
+        }
+    }
+    let (host, ports) = operands.split_first()?;
+    let ports: Vec<u16> = ports.iter().map(|port| port.parse().ok()).collect::<Option<_>>()?;
+    let local = is_local(host, 0) && ports.iter().all(|port| is_local(host, *port));
+    (looks && local).then(|| known(Act::LocalNetwork, Vec::new()))
+}
+
+/// A question to a database in a file.
+fn queried(words: &[Word]) -> Option<Effect> {
+    const FLAGS: &[&str] = &[
+        "-header",
+        "-noheader",
+        "-column",
+        "-json",
+        "-csv",
+        "-line",
+        "-list",
+        "-readonly",
+        "-markdown",
+        "-table",
+        "-box",
+    ];
+    const SHOWN: &[&str] = &[".tables", ".schema", ".indexes", ".databases"];
+    const REACHING: &[&str] =
+        &["load_extension", "writefile", "readfile", "attach", "edit(", "fts3_tokenizer", "vacuum"];
+    let operands: Vec<&Word> = words.iter().filter(|word| !FLAGS.contains(&word.text.as_str())).collect();
+    let [database, question] = operands.as_slice() else { return None };
+    if !database.known || !question.known || database.text.starts_with('-') {
+        return None;
+    }
+    let text = question.text.trim().to_lowercase();
+    let asks =
+        ["select ", "explain ", "pragma table_info", "with "].iter().any(|start| text.starts_with(start));
+    let shows = text.split_whitespace().next().is_some_and(|first| SHOWN.contains(&first));
+    let plain = !REACHING.iter().any(|word| text.contains(word)) && !text.contains("\n.");
+    // It is made where it isn't there.
+    (plain && ((asks && !text.starts_with('.')) || (shows && !text.contains('\n'))))
+        .then(|| known(Act::WriteInside, vec![(Access::Write, (*database).clone())]))
 }
 
 /// A program that is named by its path, or the script at this place: it and the files among its words.
@@ -273,9 +436,10 @@ fn run_by(words: &[Word]) -> Option<Effect> {
     };
     let runner = RUNNERS.iter().filter(is).max_by_key(|runner| runner.len())?;
     let inner = &words[runner.len()..];
-    if runner.last() == Some(&"-m")
-        && !["pytest", "mypy", "ruff", "black", "flake8", "isort", "pylint", "tox"].contains(&program(inner))
-    {
+    const MODULES: &[&str] = &[
+        "pytest", "mypy", "ruff", "black", "flake8", "isort", "pylint", "tox", "nox", "coverage", "pyright",
+    ];
+    if runner.last() == Some(&"-m") && !MODULES.contains(&program(inner)) {
         return None;
     }
     match read(inner) {
@@ -464,8 +628,15 @@ fn reaches_in_cmake(word: &Word) -> bool {
         "CMAKE_C_STANDARD",
         "CMAKE_VERBOSE_MAKEFILE",
     ];
-    let defined = word.text.strip_prefix("-D").map(|text| text.split(['=', ':']).next().unwrap_or_default());
-    defined.is_some_and(|name| !DEFINITIONS.contains(&name)) || word.text.contains("install")
+    const SWITCHES: &[&str] = &["on", "off", "yes", "no", "true", "false", "0", "1"];
+    let defined = word.text.strip_prefix("-D").map(|text| {
+        let name = text.split(['=', ':']).next().unwrap_or_default();
+        (name, text.split_once('=').map(|(_, value)| value.to_lowercase()))
+    });
+    let harmless = |(name, value): (&str, Option<String>)| {
+        DEFINITIONS.contains(&name) || value.is_some_and(|value| SWITCHES.contains(&value.as_str()))
+    };
+    defined.is_some_and(|definition| !harmless(definition)) || word.text.contains("install")
 }
 
 /// Letters of `set` of which `o`, which takes a word, isn't the last.

@@ -110,7 +110,9 @@ pub(super) enum Options {
 }
 
 /// Parts of the names of targets and scripts that reach beyond the workspace.
-pub(super) const REACHING: &[&str] = &["install", "deploy", "publish", "release", "push", "upload", "login"];
+pub(super) const REACHING: &[&str] = &[
+    "install", "deploy", "publish", "release", "push", "upload", "login", "db:drop", "db:reset", "db:purge",
+];
 
 /// What a command that was understood does.
 #[derive(Debug)]

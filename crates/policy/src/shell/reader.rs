@@ -391,8 +391,10 @@ impl<'a> Reader<'a> {
             Operands::Pattern if given => self.all(Access::Read, operands),
             Operands::Pattern => self.after_first(operands),
             Operands::Filter => {
-                let filter = operands.first().map(|word| word.text.to_lowercase()).unwrap_or_default();
-                if reaches_out_of_filter(&filter) {
+                // yq's may stand after the name of what it is to do.
+                let filters = if self.spec.name == "yq" { operands.len() } else { 1 };
+                let mut filters = operands.iter().take(filters);
+                if filters.any(|word| reaches_out_of_filter(&word.text.to_lowercase())) {
                     return Err("the filter may read the environment or other files".to_owned());
                 }
                 self.after_first(operands);
@@ -536,7 +538,8 @@ const SETTINGS: &[&str] = &[
 
 /// Whether a filter of jq or yq may read the environment or other files. A field of that name is a field.
 fn reaches_out_of_filter(filter: &str) -> bool {
-    ["env", "import", "include", "load"].iter().any(|name| {
+    let filled_in = ["env(", "envsubst", "$env"].iter().any(|name| filter.contains(name));
+    let named = ["env", "import", "include", "load"].iter().any(|name| {
         filter.match_indices(name).any(|(at, _)| {
             let part = |c: char| c.is_ascii_alphanumeric() || c == '_';
             let before = filter[..at].chars().next_back();
@@ -546,7 +549,8 @@ fn reaches_out_of_filter(filter: &str) -> bool {
             let longer = after.is_some_and(|c| c.is_ascii_alphanumeric() || (c == '_' && *name != "load"));
             !field && !longer && !before.is_some_and(part)
         })
-    })
+    });
+    filled_in || named
 }
 
 /// Whether git takes the text for the whole working tree, or for files that aren't written out.

@@ -360,8 +360,18 @@ fn queried(words: &[Word]) -> Option<Effect> {
         "-box",
     ];
     const SHOWN: &[&str] = &[".tables", ".schema", ".indexes", ".databases"];
-    const REACHING: &[&str] =
-        &["load_extension", "writefile", "readfile", "attach", "edit(", "fts3_tokenizer", "vacuum"];
+    const REACHING: &[&str] = &[
+        "load_extension",
+        "fsdir",
+        "zipfile",
+        "sqlar",
+        "writefile",
+        "readfile",
+        "attach",
+        "edit(",
+        "fts3_tokenizer",
+        "vacuum",
+    ];
     let operands: Vec<&Word> = words.iter().filter(|word| !FLAGS.contains(&word.text.as_str())).collect();
     let [database, question] = operands.as_slice() else { return None };
     if !database.known || !question.known || database.text.starts_with('-') {
@@ -423,7 +433,7 @@ fn interpreted(name: &str, words: &[Word]) -> Option<Effect> {
         && script.known
         && !script.substituted
         && !script.glob
-        && !script.text.starts_with('-')
+        && !script.text.starts_with(['-', '@'])
         && !script.text.is_empty();
     (file && script.below.is_none()).then(|| own_program(words, at + 1))
 }

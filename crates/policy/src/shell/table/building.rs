@@ -397,6 +397,12 @@ const CC: Options = Options::Words(&[
     "-ldl",
 ]);
 
+#[rustfmt::skip]
+const NX: Options = Options::Only(&[
+    "-t=", "--target=", "--targets=", "-p=", "--projects=", "--all", "--skip-nx-cache", "--parallel=", "--base=", "--head=", "--configuration=", "-c=", "--exclude=", "--verbose",
+    "--output-style=", "--watch:", "--affected", "--json",
+]);
+
 /// Goals of Maven that stay in the project.
 #[rustfmt::skip]
 const MAVEN: &[&str] = &[
@@ -606,8 +612,19 @@ pub(super) const BUILDING: &[Spec] = &[
     spec("vue-tsc", Act::Build, O::None, Options::Only(&["--noEmit", "-p>", "--build", "-b", "--project>", "--skipLibCheck"])),
     spec("svelte-check", Act::Build, O::None, Options::Only(&["--tsconfig<", "--threshold=", "--fail-on-warnings", "--output="])),
     spec("turbo run", Act::Build, O::Script, Options::Only(&["--filter=", "-F=", "--force:", "--concurrency=", "--continue:", "--dry:", "--dry-run:", "--parallel", "--only", "--output-logs=", "--no-cache", "--summarize:", "--affected"])),
-    spec("turbo", Act::Build, O::Script, Options::Only(&["--filter=", "-F=", "--force:", "--concurrency=", "--continue:", "--dry:", "--parallel", "--output-logs=", "--no-cache", "--affected"])),
-    spec("nx", Act::Build, O::Script, Options::Only(&["-t=", "--target=", "--targets=", "-p=", "--projects=", "--all", "--skip-nx-cache", "--parallel=", "--base=", "--head=", "--configuration=", "-c=", "--exclude=", "--verbose", "--output-style=", "--watch:"])),
+    spec("turbo", Act::Build, O::Only(&["build", "test", "lint", "dev", "check", "typecheck", "type-check", "format", "check-types"]), Options::Only(&["--filter=", "-F=", "--force:", "--concurrency=", "--continue:", "--dry:", "--parallel", "--output-logs=", "--no-cache", "--affected"])),
+    spec("nx test", Act::Build, O::Text, NX),
+    spec("nx build", Act::Build, O::Text, NX),
+    spec("nx lint", Act::Build, O::Text, NX),
+    spec("nx run", Act::Build, O::Text, NX),
+    spec("nx run-many", Act::Build, O::Text, NX),
+    spec("nx affected", Act::Build, O::Text, NX),
+    spec("nx show", Act::Build, O::Text, NX),
+    spec("nx format:check", Act::Build, O::Text, NX),
+    spec("nx format:write", Act::Build, O::Text, NX),
+    spec("nx e2e", Act::Build, O::Text, NX),
+    spec("nx typecheck", Act::Build, O::Text, NX),
+    spec("nx serve", Act::Build, O::Text, NX),
     spec("lerna run", Act::Build, O::Script, Options::Only(&["--scope=", "--stream", "--parallel", "--concurrency=", "--no-bail"])),
     spec("rollup", Act::Build, O::Read, Options::Only(&["-c>", "--config>", "-i<", "-o>", "-d>", "-f=", "--format=", "-w"])),
     spec("tsup", Act::Build, O::Read, Options::Only(&["--format=", "--dts", "--clean", "--minify", "--watch", "-d>", "--out-dir>"])),

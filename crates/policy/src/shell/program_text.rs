@@ -9,8 +9,21 @@ pub(super) fn is_plain_awk(text: &str) -> bool {
         "@", "`", "\\",
     ];
     let pipes = text.replace("||", "").contains('|');
-    let redirects = text.contains('>') && text.contains("print");
+    let redirects = text.contains("print") && text.match_indices('>').any(|(at, _)| !compares(text, at));
     !pipes && !redirects && !REACHING.iter().any(|word| text.contains(word))
+}
+
+/// Whether a `>` can only compare: with `=`, in the pattern of the first rule, where nothing is printed yet, or alone with two
+/// names or numbers in parentheses.
+fn compares(text: &str, at: usize) -> bool {
+    let (before, after) = (&text[..at], &text[at + 1..]);
+    let operand = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '$';
+    let (left, right) = (before.trim_end(), after.trim_start());
+    let (open, close) = (left.trim_end_matches(operand), right.trim_start_matches(operand));
+    let between = open.len() < left.len() && close.len() < right.len();
+    after.starts_with('=')
+        || !before.contains('{')
+        || (between && open.trim_end().ends_with('(') && close.trim_start().starts_with(')'))
 }
 
 /// Whether a sed script neither runs nor writes nor reads anything but its input.

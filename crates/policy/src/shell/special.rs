@@ -222,6 +222,8 @@ pub(super) fn special(words: &[Word]) -> Option<Effect> {
         "pytest" => without_plugins(words),
         "pnpm" | "npm" | "yarn" => in_package(words).or_else(|| run_by(words)),
         "jq" => with_arguments(words),
+        "printenv" => shown_variable(rest),
+        "go" if rest.first().is_some_and(|word| word.text == "run") => run_by_go(words),
         "nc" | "ping" => asked_whether_there(name, rest),
         "sqlite3" => queried(rest),
         _ => interpreted(name, words).or_else(|| run_by(words)),
@@ -321,6 +323,57 @@ fn told_what_would_go(words: &[Word]) -> Option<Effect> {
         word.known && (word.text == "--dry-run" || letters.bytes().all(|letter| b"ndxX".contains(&letter)))
     };
     (words.iter().any(dry) && words.iter().all(only)).then(|| known(Act::Inspect, Vec::new()))
+}
+
+/// `printenv` of variables that hold no secrets.
+fn shown_variable(words: &[Word]) -> Option<Effect> {
+    const NAMES: &[&str] = &[
+        "PATH",
+        "HOME",
+        "USER",
+        "LOGNAME",
+        "SHELL",
+        "PWD",
+        "LANG",
+        "LC_ALL",
+        "TERM",
+        "EDITOR",
+        "TMPDIR",
+        "TZ",
+        "CI",
+        "NODE_ENV",
+        "VIRTUAL_ENV",
+        "CONDA_PREFIX",
+        "PYTHONPATH",
+        "GOPATH",
+        "GOROOT",
+        "GOFLAGS",
+        "JAVA_HOME",
+        "CARGO_HOME",
+        "RUSTUP_HOME",
+        "RUSTFLAGS",
+        "RUST_LOG",
+        "RUST_BACKTRACE",
+        "CC",
+        "CXX",
+        "CFLAGS",
+        "LD_LIBRARY_PATH",
+    ];
+    let harmless = |word: &Word| word.known && NAMES.contains(&word.text.as_str());
+    (!words.is_empty() && words.iter().all(harmless)).then(|| known(Act::Inspect, Vec::new()))
+}
+
+/// `go run` of a package with words for it, which are none of go's.
+fn run_by_go(words: &[Word]) -> Option<Effect> {
+    let package = |word: &Word| word.known && (word.text.starts_with("./") || word.text.ends_with(".go"));
+    let at = words.iter().position(package)?;
+    let own = words.iter().skip(at).take_while(|word| word.text.ends_with(".go")).count().max(1);
+    let (of_go, given) = words.split_at(at + own);
+    let Effect::Known(mut used) = super::grammar::by_table(of_go) else { return None };
+    let given: Vec<Word> = of_go[at..=at].iter().chain(given).cloned().collect();
+    let Effect::Known(told) = own_program(&given, 1) else { return Some(own_program(&given, 1)) };
+    used.paths.extend(told.paths);
+    Some(Effect::Known(used))
 }
 
 /// Whether something on this machine answers.
@@ -577,15 +630,38 @@ fn link(words: &[Word]) -> Option<Effect> {
         }
     }
     let [target, link] = operands.as_slice() else { return None };
-    // Where a relative target leads depends on where the link is; one that goes upwards may lead anywhere.
-    let inside =
-        !target.tilde && !target.text.starts_with('/') && !target.text.split('/').any(|part| part == "..");
-    if !inside {
+    if target.tilde || target.text.starts_with('/') {
         return None;
     }
+    // Where a relative target leads depends on where the link is; one that goes further up may lead anywhere.
+    let upwards = target.text.split('/').any(|part| part == "..");
+    let target = match upwards {
+        true if symbolic && !link.tilde => {
+            Word { text: from_link(&target.text, &link.text)?, ..target.clone() }
+        }
+        true => return None,
+        false => target.clone(),
+    };
     // A second name for a file is as good as the file.
     let access = if symbolic { Access::Read } else { Access::Write };
-    Some(known(Act::WriteInside, vec![(access, target.clone()), (Access::Write, link.clone())]))
+    Some(known(Act::WriteInside, vec![(access, target), (Access::Write, link.clone())]))
+}
+
+/// Where a link leads, from where it is made; `None` where that isn't below.
+fn from_link(target: &str, link: &str) -> Option<String> {
+    let directory = link.trim_end_matches('/').rsplit_once('/').map_or("", |(directory, _)| directory);
+    if link.starts_with('/') {
+        return None;
+    }
+    let mut parts = Vec::new();
+    for part in directory.split('/').chain(target.split('/')) {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()?),
+            part => parts.push(part),
+        }
+    }
+    (!parts.is_empty()).then(|| parts.join("/"))
 }
 
 /// `git reset` that only takes files out of the index.

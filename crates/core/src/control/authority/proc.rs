@@ -19,6 +19,9 @@ const MAX_WALKS: usize = 16;
 /// stack limit.
 const MAX_ENVIRONMENT_BYTES: u64 = 8 * 1024 * 1024;
 
+/// Room for most environments.
+const USUAL_ENVIRONMENT_BYTES: usize = 16 * 1024;
+
 /// What the environment of a process says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Tag {
@@ -72,7 +75,8 @@ pub(in crate::control) fn start_time(pid: u32) -> io::Result<u64> {
 
 /// The session tag that a process was started with.
 pub(super) fn tag(pid: u32) -> Tag {
-    let mut environment = Vec::new();
+    // Most fit, and then it is read at once rather than by doubling.
+    let mut environment = Vec::with_capacity(USUAL_ENVIRONMENT_BYTES);
     let read = File::open(format!("/proc/{pid}/environ"))
         .and_then(|file| file.take(MAX_ENVIRONMENT_BYTES + 1).read_to_end(&mut environment));
     match read {

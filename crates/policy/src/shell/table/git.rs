@@ -37,7 +37,7 @@ pub(super) const GIT: &[Spec] = &[
     spec("git diff", Act::Inspect, O::Read, GIT_LOG),
     spec("git show", Act::Inspect, O::Read, GIT_LOG),
     spec("git whatchanged", Act::Inspect, O::Read, GIT_LOG),
-    spec("git shortlog", Act::Inspect, O::Read, Options::Only(&["-s", "-n", "-e", "-c", "--summary", "--numbered", "--email", "--all"])),
+    spec("git shortlog", Act::Inspect, O::Read, Options::Only(&["-s", "-n", "-e", "-c", "--summary", "--numbered", "--email", "--committer", "--all", "--no-merges", "--merges", "--since=", "--until=", "--after=", "--before=", "--author=", "--group=", "--format:"])),
     spec("git rev-list", Act::Inspect, O::Read, GIT_LOG),
     spec("git diff-tree", Act::Inspect, O::Read, GIT_LOG),
     spec("git blame", Act::Inspect, O::Read, Options::Except(&["--contents", "-S"], &["-L=", "--since=", "--date="])),

@@ -144,12 +144,16 @@ impl Judge<'_> {
             }
             let narrow =
                 matches!(below, Below::Named(names) if !names.iter().any(|name| could_be_secret(name)));
-            if narrow {
-                return verdict;
-            }
             let Ok(located) = self.roots.locate(&text, cwd, self.links) else { return verdict };
             for directory in &located.reached {
-                if self.roots.holds_private(directory) {
+                let private = self.roots.holds_private(directory);
+                // A name alone doesn't tell a file of the system's from others.
+                let own =
+                    matches!(below, Below::Named(names) if names.iter().all(|name| is_replaceable(name)));
+                if narrow && (own || !private) {
+                    continue;
+                }
+                if private {
                     let detail =
                         format!("reads files below {}, where private or protected ones lie", quoted(&text));
                     verdict = verdict.strictest(self.settle(Act::WideSearch, whole, &detail));

@@ -406,6 +406,12 @@ impl Judge<'_> {
         access: Access,
         whole: Option<Hit<'_>>,
     ) {
+        if let Some(found) = word.found.as_deref().filter(|_| access == Access::Read) {
+            for files in found {
+                self.weigh_word(strictest, files, cwd, access, whole);
+            }
+            return;
+        }
         if !word.known {
             let detail = format_args!("which file {} names isn't known", quoted(&word.text));
             return strictest.add(self.not_plain(detail));
@@ -482,7 +488,7 @@ fn distinct<'w>(paths: impl Iterator<Item = (Access, &'w Word)>) -> impl Iterato
     let mut seen = HashSet::new();
     let mut first = None;
     paths.filter(move |(access, word)| {
-        let path = (*access, &word.text, word.tilde, word.glob, word.known, &word.below);
+        let path = (*access, &word.text, word.tilde, word.glob, word.known, &word.below, &word.found);
         // Most name one.
         match first {
             None => {

@@ -79,6 +79,20 @@ impl Operands {
         }
     }
 
+    /// Whether the operands are read at most.
+    pub(super) fn reads(self) -> bool {
+        matches!(
+            self,
+            Self::Text
+                | Self::Inert
+                | Self::Read
+                | Self::ReadOne
+                | Self::Local
+                | Self::Pattern
+                | Self::SedPrint
+        )
+    }
+
     /// Whether the operands may be files that another command finds.
     pub(super) fn takes_found(self) -> bool {
         matches!(
@@ -123,7 +137,7 @@ pub(crate) struct Use {
     /// What it takes with everything in it, where that isn't told by the access itself.
     pub(crate) whole: Vec<(Access, Word)>,
     /// What it moves, or copies with everything in it.
-    pub(crate) moved: Option<Moved>,
+    pub(crate) moved: Option<Box<Moved>>,
     /// The directory it changes into before anything else.
     pub(crate) directory: Option<Word>,
 }

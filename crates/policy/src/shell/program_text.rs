@@ -6,11 +6,13 @@
 pub(super) fn is_plain_awk(text: &str) -> bool {
     const REACHING: &[&str] = &[
         "system", "getline", "ENVIRON", "ARGV", "ARGC", "PROCINFO", "close", "fflush", "SYMTAB", "FUNCTAB",
-        "@", "`", "\\",
+        "@", "`",
     ];
+    // Other escapes only spell texts.
+    let goes_on = text.contains("\\\n") || text.contains("\\\r");
     let pipes = text.replace("||", "").contains('|');
     let redirects = text.contains("print") && text.match_indices('>').any(|(at, _)| !compares(text, at));
-    !pipes && !redirects && !REACHING.iter().any(|word| text.contains(word))
+    !goes_on && !pipes && !redirects && !REACHING.iter().any(|word| text.contains(word))
 }
 
 /// Whether a `>` can only compare: with `=`, in the pattern of the first rule, where nothing is printed yet, or alone with two

@@ -15,7 +15,7 @@ pub(super) struct Reader<'a> {
     spec: &'a Spec,
     pub(super) paths: Vec<(Access, Word)>,
     pub(super) whole: Vec<(Access, Word)>,
-    pub(super) moved: Option<Moved>,
+    pub(super) moved: Option<Box<Moved>>,
     operands: Vec<Word>,
     /// How many operands stand before `--`.
     before_dashes: Option<usize>,
@@ -68,7 +68,8 @@ impl<'a> Reader<'a> {
                     return Err("a word that isn't literal may be an option".to_owned());
                 }
             }
-            if word.splits && self.spec.operands != Operands::Text {
+            let found = word.found.is_some() && self.spec.operands.reads();
+            if word.splits && !found && self.spec.operands != Operands::Text {
                 return Err("a word that isn't literal may be several words".to_owned());
             }
             if word.glob && !only_operands && !harmless_options && text.starts_with(['*', '?', '[']) {
@@ -107,7 +108,10 @@ impl<'a> Reader<'a> {
     ) -> Result<(), String> {
         let prefixed = |list: &[&str]| {
             let mut starts = list.iter().filter_map(|entry| entry.strip_suffix('^'));
-            starts.any(|start| text.starts_with(start))
+            let name = text.split('=').next().unwrap_or_default();
+            let long =
+                |entry: &&str| entry.len() > 3 && entry.trim_end_matches(VALUES) == name && name.len() > 2;
+            starts.any(|start| text.starts_with(start)) || list.iter().any(long)
         };
         let whole = text.starts_with("--")
             || match self.spec.options {
@@ -267,6 +271,9 @@ impl<'a> Reader<'a> {
         if let Some(at) = unknown.filter(|at| !self.spec.operands.takes_unknown(*at)) {
             return Err(format!("the word `{}…` isn't literal", operands[at].text));
         }
+        if !self.spec.operands.reads() {
+            operands.iter_mut().for_each(|word| word.found = None);
+        }
         let below = operands.iter().any(|word| word.below.is_some());
         if below && !self.spec.operands.takes_found() {
             return Err("which files it is given isn't known".to_owned());
@@ -379,7 +386,7 @@ impl<'a> Reader<'a> {
                     self.paths.push((Access::Write, to.clone()));
                     if takes_whole {
                         let exactly = self.seen.contains(&"-T");
-                        self.moved = Some(Moved { from: operands.clone(), to, exactly });
+                        self.moved = Some(Box::new(Moved { from: operands.clone(), to, exactly }));
                     }
                 }
                 if self.spec.operands == Operands::Move {

@@ -1,6 +1,6 @@
 //! What a script comes down to: the commands that it might run.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, rc::Rc};
 
 use crate::{preset::Act, text::shown};
 
@@ -64,7 +64,7 @@ pub(crate) struct Command {
 }
 
 /// One word after quotes are taken off.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Word {
     pub(crate) text: String,
     /// Whether the text is all there is: nothing in it is filled in by the shell.
@@ -87,6 +87,8 @@ pub(crate) struct Word {
     pub(crate) here: bool,
     /// Files that lie below the directory that the text names, instead of that directory.
     pub(crate) below: Option<Below>,
+    /// Where the files lie of which this is one, in a word that isn't known but for that: what another command finds.
+    pub(crate) found: Option<Rc<[Self]>>,
 }
 
 /// Which of the files below a directory are meant.

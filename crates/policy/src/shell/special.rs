@@ -55,7 +55,7 @@ const INTERPRETERS: &[Interpreter] = &[
     Interpreter { names: &["lua", "Rscript", "tsx", "ts-node", "julia", "elixir"], options: &[] },
     Interpreter {
         names: &["sh", "bash", "zsh", "dash", "ksh", "ash"],
-        options: &["-e", "-u", "-x", "-v", "-l", "-eu", "-ex", "-eux", "-xe"],
+        options: &["-e", "-u", "-x", "-v", "-l", "-n", "-eu", "-ex", "-eux", "-xe"],
     },
     Interpreter { names: &["source", "."], options: &[] },
 ];
@@ -222,6 +222,7 @@ pub(super) fn special(words: &[Word]) -> Option<Effect> {
         "pytest" => without_plugins(words),
         "pnpm" | "npm" | "yarn" => in_package(words).or_else(|| run_by(words)),
         "jq" => with_arguments(words),
+        "diff" if rest.iter().any(is_brief) => without_recursion(words),
         "printenv" => shown_variable(rest),
         "go" if rest.first().is_some_and(|word| word.text == "run") => run_by_go(words),
         "nc" | "ping" => asked_whether_there(name, rest),
@@ -323,6 +324,29 @@ fn told_what_would_go(words: &[Word]) -> Option<Effect> {
         word.known && (word.text == "--dry-run" || letters.bytes().all(|letter| b"ndxX".contains(&letter)))
     };
     (words.iter().any(dry) && words.iter().all(only)).then(|| known(Act::Inspect, Vec::new()))
+}
+
+/// Letters of `diff` that make it tell only which files differ.
+fn is_brief(word: &Word) -> bool {
+    word.known && (word.text == "--brief" || is_letters(word) && word.text.contains('q'))
+}
+
+fn is_letters(word: &Word) -> bool {
+    word.text
+        .strip_prefix('-')
+        .is_some_and(|text| !text.is_empty() && text.bytes().all(|c| c.is_ascii_alphabetic()))
+}
+
+/// `diff -rq`: what it follows links to isn't shown.
+fn without_recursion(words: &[Word]) -> Option<Effect> {
+    let recursive = |word: &&Word| word.text == "--recursive" || is_letters(word) && word.text.contains('r');
+    words.iter().find(recursive)?;
+    let mut plain: Vec<Word> = words.iter().filter(|word| word.text != "--recursive").cloned().collect();
+    for word in plain.iter_mut().filter(|word| is_letters(word)) {
+        word.text = word.text.replace('r', "");
+    }
+    plain.retain(|word| word.text != "-");
+    Some(super::grammar::by_table(&plain))
 }
 
 /// `printenv` of variables that hold no secrets.

@@ -102,6 +102,18 @@ const CARGO: Options = Options::Only(&[
 ]);
 
 const NPM: Options = Options::Only(&[
+    "--coverageDirectory>",
+    "--coverageReporters=",
+    "--maxWorkers=",
+    "--updateSnapshot",
+    "-u",
+    "--detectOpenHandles",
+    "--forceExit",
+    "--selectProjects=",
+    "--testTimeout=",
+    "--shard=",
+    "--findRelatedTests",
+    "--config>",
     "-s",
     "--silent",
     "-w=",
@@ -558,7 +570,7 @@ pub(super) const BUILDING: &[Spec] = &[
     spec("go env", Act::Inspect, O::Text, Options::Words(&["-json", "-changed"])),
     spec("go generate", Act::Build, O::Local, Options::Words(&["-v", "-x", "-n", "-run=", "-skip="])),
     spec("go clean", Act::Build, O::None, Options::Words(&["-testcache"])),
-    spec("go tool cover", Act::Build, O::Read, Options::Words(&["-func<", "-html<", "-o>", "-mode="])),
+    spec("go tool cover", Act::Inspect, O::Read, Options::Words(&["-func<", "-html<", "-o>", "-mode="])),
     spec("go mod graph", Act::Inspect, O::None, NONE),
     spec("go mod why", Act::Inspect, O::Text, Options::Words(&["-m"])),
     spec("go mod verify", Act::Inspect, O::None, NONE),

@@ -2,7 +2,8 @@
 
 use super::{
     super::script::{Command, Word},
-    Tracer, environment,
+    Tracer, Value, environment,
+    run::listed,
 };
 use crate::{preset::Act, text::quoted};
 
@@ -74,6 +75,21 @@ impl Tracer {
                     });
                 }
                 names.iter().for_each(|variable| self.forget(variable, name == "let"));
+                // Of what another command prints, a line.
+                let plain = |word: &Word| !word.text.starts_with('-') || word.text == "-r";
+                if let ("read", [variable]) = (name, names.as_slice())
+                    && command.words[1..].iter().all(plain)
+                    && command.fed.is_empty()
+                    && command.redirects.is_empty()
+                    // Other signs would be cut off, a dot before a slash among them.
+                    && command.variables.iter().all(|(name, value)| name != "IFS" || (value.known && value.text.is_empty()))
+                    && !self.variables.contains_key("IFS")
+                    && let Some(before) = self.piped.and_then(|at| self.commands.get(at))
+                    && let Some(files) = listed(&before.words)
+                    && files.iter().all(|word| word.known && word.below.is_some())
+                {
+                    self.assign(variable, Value::Found(files.into()));
+                }
             }
             "printf" if command.words.get(1).is_some_and(|word| word.text.starts_with("-v")) => {
                 names().iter().for_each(|variable| self.forget(variable, false));

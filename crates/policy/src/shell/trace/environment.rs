@@ -300,6 +300,7 @@ pub(super) fn steers(name: &str, value: &str) -> bool {
         "NODE_OPTIONS" => value
             .strip_prefix("--max-old-space-size=")
             .is_some_and(|size| size.bytes().all(|byte| byte.is_ascii_digit())),
+        "CGO_ENABLED" => ["0", "1"].contains(&value),
         "GOFLAGS" => ["-mod=mod", "-mod=vendor", "-mod=readonly"].contains(&value),
         _ => false,
     };

@@ -1,9 +1,12 @@
 //! Words as the shell would fill them in, as far as that can be told.
 
+use std::rc::Rc;
+
 use super::{
     super::script::{Join, Word},
     Tracer, Unknown, Value, deeper, environment, is_digits,
     pieces::{Piece, What, alternatives, has_braces, is_plain, pieces},
+    run::listed,
 };
 use crate::{
     shell::parse::Unparsed,
@@ -292,6 +295,12 @@ impl Tracer {
                 }
                 return Value::Unknown(Unknown { number: false, ..unknown });
             }
+            Value::Found(_) => {
+                if operator.ends_with('=') {
+                    self.forget(name, false);
+                }
+                return Value::Unknown(Unknown { found: true, ..Unknown::default() });
+            }
         };
         let Some(known) = known else {
             if operator.ends_with('=') {
@@ -407,7 +416,12 @@ impl Tracer {
             ["nproc", ..]
             | ["date", "+%s" | "+%Y" | "+%Y%m%d" | "+%s%N" | "+%Y%m%d%H%M%S"]
             | ["wc", "-l" | "-c" | "-w"] => Value::Unknown(number),
-            _ => Value::Unknown(found),
+            _ => match listed(&last.words).filter(|_| alone) {
+                Some(files) if files.iter().all(|word| word.known && word.below.is_some()) => {
+                    Value::Found(files.into())
+                }
+                _ => Value::Unknown(found),
+            },
         }
     }
 
@@ -479,6 +493,9 @@ impl Filling {
     fn text(&mut self, text: &str, quoted: bool) {
         self.length += text.len();
         let word = self.current();
+        if !text.is_empty() {
+            word.found = None;
+        }
         word.known &= !touches(word, text);
         word.text.push_str(text);
         word.quoted |= quoted;
@@ -489,6 +506,7 @@ impl Filling {
         match value {
             Value::Unknown(unknown) => {
                 let word = self.current();
+                word.found = None;
                 // A number stands for any number.
                 if unknown.number {
                     word.text.push('0');
@@ -497,6 +515,17 @@ impl Filling {
                 word.known = false;
                 word.splits |= !quoted && !unknown.number;
                 word.substituted |= unknown.found;
+                word.quoted |= quoted;
+            }
+            Value::Found(files) => {
+                // With anything before or after it, it names another file.
+                let whole = self.current.as_ref().is_none_or(|word| word.known && word.text.is_empty());
+                let word = self.current();
+                word.found = whole.then(|| Rc::clone(files));
+                word.known = false;
+                word.number = false;
+                word.splits |= !quoted;
+                word.substituted = true;
                 word.quoted |= quoted;
             }
             Value::Words(words) => {
@@ -542,6 +571,9 @@ impl Filling {
     fn join(&mut self, value: &Word, text: &str, starts: bool) {
         self.length += text.len();
         let word = self.current();
+        if !(text.is_empty() && value.known) {
+            word.found = None;
+        }
         let bare = word.text.is_empty();
         word.known &= !touches(word, text);
         word.text.push_str(text);

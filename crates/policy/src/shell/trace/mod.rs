@@ -125,6 +125,8 @@ enum Value {
     Words(Vec<Word>),
     /// Something that isn't known.
     Unknown(Unknown),
+    /// One of these files.
+    Found(Rc<[Word]>),
 }
 
 /// What is known of what isn't.
@@ -432,10 +434,14 @@ impl Tracer {
     }
 
     fn for_each(&mut self, clause: &ast::ForClauseCommand, join: Join) {
-        let words = match &clause.values {
+        let mut words: Vec<Word> = match &clause.values {
             Some(values) => values.iter().flat_map(|value| self.expand(&value.value)).collect(),
-            None => self.arguments.clone().unwrap_or_else(|| vec![Word { splits: true, ..Word::default() }]),
+            None => self.arguments.clone().unwrap_or_default(),
         };
+        // What is run for nothing is looked at too: it may be run for something elsewhere.
+        if words.is_empty() {
+            words.push(Word { splits: true, ..Word::default() });
+        }
         let doubts = std::mem::take(&mut self.doubts);
         self.note(doubts, join);
         let name = &clause.variable_name;
@@ -455,13 +461,16 @@ impl Tracer {
             self.unsettle(from);
             return;
         }
-        let unknown = Unknown {
-            number: words.iter().all(|word| word.number || (word.known && is_digits(&word.text))),
-            found: words.iter().any(|word| word.substituted),
-            foreign: false,
+        let value = match words.as_slice() {
+            [Word { found: Some(files), .. }] => Value::Found(Rc::clone(files)),
+            words => Value::Unknown(Unknown {
+                number: words.iter().all(|word| word.number || (word.known && is_digits(&word.text))),
+                found: words.iter().any(|word| word.substituted),
+                foreign: false,
+            }),
         };
         self.looped(&[&clause.body.list], |tracer| {
-            tracer.assign(name, Value::Unknown(unknown));
+            tracer.assign(name, value);
             tracer.list(&clause.body.list, join);
         });
     }
@@ -603,6 +612,7 @@ impl Tracer {
                     foreign: false,
                 },
                 Some(Value::Unknown(unknown)) => *unknown,
+                Some(Value::Found(_)) => Unknown { found: true, ..Unknown::default() },
                 None => Unknown::default(),
             };
             self.assign(&name, Value::Unknown(unknown));

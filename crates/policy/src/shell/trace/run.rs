@@ -329,7 +329,7 @@ impl Tracer {
 }
 
 /// The files that a command prints the names of.
-fn listed(words: &[Word]) -> Option<Vec<Word>> {
+pub(super) fn listed(words: &[Word]) -> Option<Vec<Word>> {
     let program = words.first().map(base)?;
     let rest = &words[1..];
     let has = |options: &[&str]| rest.iter().any(|word| options.contains(&word.text.as_str()));

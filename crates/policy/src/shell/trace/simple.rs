@@ -29,7 +29,7 @@ impl Tracer {
         for (name, value) in assigned {
             let words = match &value {
                 Value::Words(words) => words.first().cloned().unwrap_or_else(|| Word::literal("")),
-                Value::Unknown(_) => Word::default(),
+                Value::Unknown(_) | Value::Found(_) => Word::default(),
             };
             // `IFS` for a command that splits lines says only how.
             let splits = command
@@ -84,6 +84,7 @@ impl Tracer {
                                 words.first().cloned().unwrap_or_else(|| Word::literal(""))
                             }
                             Value::Unknown(unknown) => Word { substituted: unknown.found, ..Word::default() },
+                            Value::Found(_) => Word { substituted: true, ..Word::default() },
                         };
                         command.words.push(Word {
                             text: format!("{name}={}", first.text),

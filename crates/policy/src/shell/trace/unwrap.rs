@@ -110,7 +110,7 @@ const XARGS: &[&str] = &[
 
 /// The options of a shell that reads a script from a word. `-l` and `-i` read the person's own start files.
 const SHELL_OPTIONS: &[&str] =
-    &["-e", "-u", "-x", "-v", "-l", "-i", "-f", "-o=", "--login", "--norc", "--noprofile", "--posix"];
+    &["-n", "-e", "-u", "-x", "-v", "-l", "-i", "-f", "-o=", "--login", "--norc", "--noprofile", "--posix"];
 
 /// Whether a command of this name may run others, or change what follows.
 pub(super) fn is_special(program: &str) -> bool {

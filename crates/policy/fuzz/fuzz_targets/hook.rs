@@ -5,7 +5,7 @@ use std::path::Path;
 use libfuzzer_sys::fuzz_target;
 use missiond_policy::{
     Policies, Preset,
-    hook::{EventName, HookBody, HookEvent, HookLimits, Outcome, run},
+    hook::{Dialect, EventName, HookBody, HookEvent, HookLimits, Outcome, run},
 };
 use missiond_policy_fuzz::{WORKSPACE, Written, policies, surroundings};
 
@@ -13,7 +13,7 @@ fuzz_target!(|data: &[u8]| {
     let event = HookEvent::parse(data);
     let answer = |data: &[u8]| {
         let input = std::io::Cursor::new(data.to_vec());
-        run("PreToolUse", input, HookLimits::default(), |event| decide(policies(Preset::Standard), &event))
+        run(Dialect::Claude, "PreToolUse", input, HookLimits::default(), |event| decide(policies(Preset::Standard), &event))
     };
     let answered = answer(data);
     // Whatever goes wrong, the call is stopped.

@@ -1,7 +1,7 @@
 //! Text to syntax tree, by a parser that is kept from what it can't bear.
 //!
-//! The parser recurses without bound, takes time that doubles with every `case` in a `case`, and panics on a descriptor of
-//! more digits than fit. So depth is counted before it runs, on an estimate that is never too low.
+//! The parser recurses without bound, takes time that doubles with every `case` in a `case` and every `((` in a `((`, and
+//! panics on a descriptor of more digits than fit. So depth is counted before it runs, on an estimate that is never too low.
 
 use brush_parser::{ParserOptions, Token, ast::Program, parse_tokens, uncached_tokenize_str};
 
@@ -18,6 +18,9 @@ const SHORT: usize = 128;
 
 /// Room on the stack for the deepest tree of a short text.
 const ROOM_BYTES: usize = 1 << 20;
+
+/// How deep `((` may lie in one another: where it isn't a calculation, each is tried as one and then as two parentheses.
+const MAX_PAIRS: usize = 4;
 
 /// The most signs of nesting inside words: the tokenizer goes down with each.
 const MAX_SUBSTITUTIONS: usize = 256;
@@ -92,7 +95,7 @@ fn is_ambiguous(tokens: &[Token]) -> bool {
 /// Counts how deep the parser would go. What closes is only believed where it can't be a mere word.
 fn check(tokens: &[Token]) -> Result<(), Unparsed> {
     let mut open: Vec<&str> = Vec::new();
-    let (mut cases, mut prefixes) = (0, 0);
+    let (mut cases, mut prefixes, mut pairs) = (0, 0, 0);
     let mut before: Option<&Token> = None;
     for (at, token) in tokens.iter().enumerate() {
         let text = token.to_str();
@@ -105,9 +108,19 @@ fn check(tokens: &[Token]) -> Result<(), Unparsed> {
         };
         match token {
             Token::Operator(operator, _) => match operator.as_str() {
-                "(" => open.push("("),
+                "(" => {
+                    let pair = before.is_some_and(
+                        |before| matches!(before, Token::Operator(operator, _) if operator == "("),
+                    );
+                    open.push(if pair { "((" } else { "(" });
+                    pairs += usize::from(pair);
+                }
                 ")" if open.last() == Some(&"(") => {
                     open.pop();
+                }
+                ")" if open.last() == Some(&"((") => {
+                    open.pop();
+                    pairs -= 1;
                 }
                 _ => {}
             },
@@ -142,7 +155,7 @@ fn check(tokens: &[Token]) -> Result<(), Unparsed> {
                 }
             }
         }
-        if open.len() > MAX_DEPTH || cases > MAX_CASES || prefixes > MAX_DEPTH {
+        if open.len() > MAX_DEPTH || cases > MAX_CASES || prefixes > MAX_DEPTH || pairs > MAX_PAIRS {
             return Err(Unparsed::TooComplex("it is nested too deeply"));
         }
         before = Some(token);
@@ -185,6 +198,11 @@ mod tests {
                 let _ = parse(&deep(open, times, ")"));
             }
         }
+        for open in ["(", "((e", "(]", "x;("] {
+            assert!(parse(&open.repeat(120 / open.len())).is_err());
+            assert!(parse(&open.repeat(900)).is_err());
+        }
+        assert!(parse("fo<r p in 4; (((((((](((e((((((((((](((e(((((do kill").is_err());
         assert!(parse("99999999999>x").is_err());
         assert!(parse("{ echo } ; ".repeat(200).as_str()).is_err());
     }

@@ -305,8 +305,10 @@ pub(super) fn by_name(path: &Path, access: Access) -> Option<Protection> {
     if changes && names.contains(&".missiond") {
         return Some(Protection::ProjectPolicy);
     }
+    // A `.cache` of the agent's own holds no tokens.
     let above = access == Access::Delete
-        && [&CREDENTIAL_RUNS, &STARTUP_RUNS].iter().any(|runs| runs.any_below(&names, absolute));
+        && ((absolute && CREDENTIAL_RUNS.any_below(&names, absolute))
+            || STARTUP_RUNS.any_below(&names, absolute));
     if above
         || (changes && STARTUP_ENDINGS.iter().any(|ending| last.ends_with(ending)))
         || (changes && (STARTUP_RUNS.any_in(&names) || SETTINGS_RUNS.any_below(&names, absolute)))

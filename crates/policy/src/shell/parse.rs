@@ -45,6 +45,13 @@ pub(super) fn parse(text: &str) -> Result<Program, Unparsed> {
     if text.contains('\0') {
         return Err(Unparsed::Syntax("a NUL character".to_owned()));
     }
+    // The tokenizer takes such a name of a here-document's end for none, and looks for it without end.
+    let odd = |c: char| c.is_whitespace() && !matches!(c, ' ' | '\t');
+    if text.split('\n').any(|line| line.contains("<<") && line.contains(odd)) {
+        return Err(Unparsed::Syntax(
+            "a here-document beside a blank that isn't one to every shell".to_owned(),
+        ));
+    }
     if text.len() <= SHORT {
         return stacker::maybe_grow(ROOM_BYTES, STACK_BYTES, || tree(text));
     }
@@ -203,6 +210,11 @@ mod tests {
             assert!(parse(&open.repeat(900)).is_err());
         }
         assert!(parse("fo<r p in 4; (((((((](((e((((((((((](((e(((((do kill").is_err());
+        for odd in ["\u{c}", "\u{b}", "\r", "\u{85}", "\u{a0}", "\u{2003}"] {
+            for text in ["a << @ ", "a <<- @  ", "a <<@ ", "a <<<<< @@ "] {
+                assert!(parse(&text.replace('@', odd)).is_err(), "{text:?} with {odd:?}");
+            }
+        }
         assert!(parse("99999999999>x").is_err());
         assert!(parse("{ echo } ; ".repeat(200).as_str()).is_err());
     }

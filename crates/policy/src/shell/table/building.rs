@@ -499,7 +499,7 @@ pub(super) const BUILDING: &[Spec] = &[
     spec("deno test", Act::Build, O::Read, Options::Only(&["-q"])),
     spec("deno lint", Act::Build, O::Read, NONE),
     spec("deno fmt", Act::Build, O::Write, Options::Only(&["--check"])),
-    spec("cmake", Act::Build, O::Write, Options::Only(&["-S>", "-B>", "-G=", "-D:", "-A=", "-Wno-dev^", "--preset=", "-L", "-LA^", "-N", "--fresh", "--version"])),
+    spec("cmake", Act::Build, O::Read, Options::Only(&["-S>", "-B>", "-G=", "-D:", "-A=", "-Wno-dev^", "--preset=", "-L", "-LA^", "-N", "--fresh", "--version"])),
     spec("cmake --build", Act::Build, O::Write, Options::Only(&["-j?", "--parallel?", "--config=", "--target=", "-t=", "-v", "--verbose", "--clean-first", "--preset="])),
     spec("ctest", Act::Build, O::None, Options::Only(&["--output-on-failure", "--test-dir<", "-V", "-VV", "-Q", "-N", "-j?", "--parallel?", "-R=", "-E=", "-L=", "-LE=", "-C=", "--timeout=", "--rerun-failed", "--repeat=", "--verbose", "--progress", "--stop-on-failure", "--schedule-random"])),
     spec("ninja", Act::Build, O::Targets, Options::Only(&["-C>", "-j?", "-k?", "-v", "-n", "-t=", "--version"])),
@@ -780,4 +780,9 @@ pub(super) const BUILDING: &[Spec] = &[
     spec("rustup target list", Act::Inspect, O::None, Options::Only(&["--installed"])),
     spec("rustup component list", Act::Inspect, O::None, Options::Only(&["--installed"])),
     spec("rustup which", Act::Inspect, O::Text, NONE),
+    spec("uvicorn", Act::Build, O::Text, Options::Only(&["--port=", "--host=", "--reload", "--workers=", "--log-level="])),
+    spec("flask", Act::Build, O::Only(&["run", "routes", "test"]), Options::Only(&["--app=", "-A=", "--port=", "-p=", "--debug", "--host=", "-h="])),
+    spec("deactivate", Act::Inspect, O::None, NONE),
+    spec("cargo clippy --version", Act::Inspect, O::None, NONE),
+    spec("cargo fmt --version", Act::Inspect, O::None, NONE),
 ];

@@ -1,6 +1,6 @@
 //! What a calculation reads and runs.
 
-use std::{collections::HashSet, fmt};
+use std::{collections::BTreeSet, fmt};
 
 use super::{
     super::script::Word,
@@ -46,7 +46,7 @@ impl Tracer {
             self.doubts.push("a calculation is too long".to_owned());
             return;
         }
-        for name in names(&plain).map(str::to_owned).collect::<HashSet<_>>() {
+        for name in names(&plain).map(str::to_owned).collect::<BTreeSet<_>>() {
             if is_set(&plain, &name) {
                 self.steered(&name, &Word::default());
             }

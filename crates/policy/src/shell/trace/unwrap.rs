@@ -507,12 +507,19 @@ pub(in crate::shell) fn found(words: &[Word]) -> Vec<Word> {
         starts.push(Word::literal("."));
     }
     let has = |options: &[&str]| words.iter().any(|word| options.contains(&word.text.as_str()));
+    let is_not = |word: &Word| ["!", "-not"].contains(&word.text.as_str());
+    // What a condition leaves out alone leaves it out for certain; several may be in a group.
+    let groups = words.windows(2).any(|pair| is_not(pair[0]) && (pair[1].text == "(" || is_not(pair[1])));
     // A condition that may not hold leaves nothing out for certain.
-    let doubtful = has(&["-o", "-or", "!", "-not", ","]);
+    let doubtful = groups || has(&["-o", "-or", ","]);
     let names: Vec<String> = words
         .windows(2)
-        .filter(|pair| NAMES.contains(&pair[0].text.as_str()) && pair[1].known)
-        .map(|pair| pair[1].text.clone())
+        .enumerate()
+        .filter(|(at, pair)| {
+            let negated = at.checked_sub(1).is_some_and(|before| is_not(words[before]));
+            !negated && NAMES.contains(&pair[0].text.as_str()) && pair[1].known
+        })
+        .map(|(_, pair)| pair[1].text.clone())
         .collect();
     let alternatives = doubtful && !has(&["!", "-not", ","]) && !names.is_empty() && !has(CONDITIONS);
     let below = if !names.is_empty() && (!doubtful || alternatives) {

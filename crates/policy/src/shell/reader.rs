@@ -110,7 +110,7 @@ impl<'a> Reader<'a> {
             let mut starts = list.iter().filter_map(|entry| entry.strip_suffix('^'));
             let name = text.split('=').next().unwrap_or_default();
             let long =
-                |entry: &&str| entry.len() > 3 && entry.trim_end_matches(VALUES) == name && name.len() > 2;
+                |entry: &&str| entry.len() > 2 && entry.trim_end_matches(VALUES) == name && name.len() > 2;
             starts.any(|start| text.starts_with(start)) || list.iter().any(long)
         };
         let whole = text.starts_with("--")
@@ -514,6 +514,13 @@ fn is_of_tests(word: &Word, command: &str) -> bool {
         "--warn",
         "--allow",
         "--no-deps",
+        "--sample-size",
+        "--warm-up-time",
+        "--measurement-time",
+        "--noplot",
+        "--verbose",
+        "--save-baseline",
+        "--baseline",
     ];
     let text = word.text.as_str();
     let name = text.split('=').next().unwrap_or_default();

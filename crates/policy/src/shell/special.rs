@@ -75,6 +75,9 @@ const RUNNERS: &[&[&str]] = &[
     &["bun", "x"],
     &["bunx"],
     &["uv", "run"],
+    &["uv", "run", "--no-sync"],
+    &["uv", "run", "--frozen"],
+    &["uv", "run", "--offline"],
     &["poetry", "run"],
     &["pipenv", "run"],
     &["pdm", "run"],
@@ -262,7 +265,10 @@ fn in_package(words: &[Word]) -> Option<Effect> {
     let plain = |at: usize| words.get(at).is_some_and(|word| word.known && !word.text.starts_with('-'));
     let taken = match (name, first) {
         ("pnpm", "--filter" | "-F") | ("npm", "-w" | "--workspace") | ("yarn", "workspace") if plain(2) => 2,
-        ("pnpm", "-r" | "--recursive" | "-w" | "--workspace-root" | "-s" | "--silent" | "--stream")
+        (
+            "pnpm",
+            "-r" | "--recursive" | "-w" | "--workspace-root" | "-s" | "--silent" | "--stream" | "--parallel",
+        )
         | ("npm", "-s" | "--silent" | "-ws" | "--workspaces")
         | ("yarn", "-s" | "--silent") => 1,
         ("pnpm", option) if option.starts_with("--filter=") => 1,

@@ -88,4 +88,5 @@ pub(super) const GIT: &[Spec] = &[
     spec("git fetch", Act::OwnRemote, O::Remote, Options::Only(&["-p", "-q", "-v", "--all", "--prune", "--tags", "--no-tags", "--quiet", "--verbose", "--dry-run"])),
     spec("git notes add", Act::LocalGit, O::Text, Options::Only(&["-m=", "-f"])),
     spec("git format-patch", Act::LocalGit, O::Text, Options::Only(&["-#", "-o>", "--output-directory>", "--stdout", "-n", "-N"])),
+    spec("git archive", Act::WriteInside, O::Read, Options::Only(&["--format=", "-o>", "--output>", "--prefix=", "-v", "-#"])),
 ];

@@ -104,6 +104,9 @@ const OWN: &[&str] = &[
     "csv",
     "svg",
     "png",
+    "snap",
+    "new",
+    "received",
 ];
 
 impl Judge<'_> {

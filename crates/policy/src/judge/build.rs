@@ -50,13 +50,17 @@ impl Judge<'_> {
         let named = named.flat_map(|(_, word)| self.targets(word, start));
         // A program that is run by its path is the last of its files.
         let program = used.paths.last().filter(|_| runs).map(|(_, word)| self.target(word, start));
-        let place = [start.to_owned()].into_iter().chain(named).chain(program.clone()).find(|path| {
-            let located = path.to_str().and_then(|path| self.roots.locate(path, start, self.links).ok());
-            located.is_some_and(|located| {
-                let place = located.standing(Access::Read, &self.roots).place;
-                place == Place::Temp || (path != start && place != Place::Workspace)
-            })
-        })?;
+        let place = [start.to_owned()]
+            .into_iter()
+            .chain(named)
+            .chain(program.filter(|path| !self.made.borrow().contains(path)))
+            .find(|path| {
+                let located = path.to_str().and_then(|path| self.roots.locate(path, start, self.links).ok());
+                located.is_some_and(|located| {
+                    let place = located.standing(Access::Read, &self.roots).place;
+                    place == Place::Temp || (path != start && place != Place::Workspace)
+                })
+            })?;
         let detail = format!(
             "`{name}` would run what lies at {}, where others may have put it",
             quoted(&place.to_string_lossy())

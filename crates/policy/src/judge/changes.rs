@@ -18,6 +18,12 @@ const MAX_PLACES: usize = 256;
 /// The most commands of a pipeline that are kept apart in what they change.
 const MAX_CHANGING: usize = 16;
 
+/// The most directories that are looked through for links before what is copied counts as holding some.
+const MAX_LOOKED_THROUGH: usize = 128;
+
+/// The most names in one of them.
+const MAX_NAMES: usize = 1024;
+
 /// Commands that make links, or unpack them, where their words don't say.
 const LINKING: &[&str] = &[
     "ln", "link", "tar", "bsdtar", "unzip", "7z", "cpio", "pax", "rsync", "patch", "rename", "gh", "svn",
@@ -42,6 +48,7 @@ const KEEPING: &[&str] = &[
     "diff-tree",
     "fetch",
     "for-each-ref",
+    "format-patch",
     "gc",
     "grep",
     "help",
@@ -140,6 +147,12 @@ impl Changes {
     /// Whether the directory, or one above it, came to be where it is.
     pub(super) fn made(&self, directory: &Path) -> bool {
         self.anywhere || self.places.iter().any(|place| directory.starts_with(&place.path))
+    }
+
+    /// Whether anything at this place, above it or below it may be another than it is now.
+    fn reach(&self, entry: &Path) -> bool {
+        let near = |place: &Place| place.path.starts_with(entry) || entry.starts_with(&place.path);
+        self.anywhere || self.workspace || self.places.iter().any(near)
     }
 
     fn is_empty(&self) -> bool {
@@ -264,6 +277,11 @@ impl Judge<'_> {
             "tar" if meaning.guess.is_none() && !words.get(1).is_some_and(|word| word.text.contains('x')) => {
                 Changes::default()
             }
+            // What is unpacked comes to be below the directory that it goes into.
+            "tar" if meaning.guess.is_none() => {
+                let into = meaning.used.paths.iter().filter(|(access, _)| *access == Access::Delete);
+                self.made_below(into.map(|(_, word)| word), here)
+            }
             name if LINKING.contains(&name) => Changes::everything(),
             _ => Changes::default(),
         }
@@ -297,6 +315,9 @@ impl Judge<'_> {
             .map(|cwd| directory.map_or_else(|| cwd.clone(), |directory| self.target(directory, cwd)))
             .collect();
         match known {
+            Some(used) if name == "worktree" => {
+                return self.made_below(used.paths.iter().map(|(_, word)| word), Some(&starts));
+            }
             Some(Use { moved: Some(moved), .. }) => return self.moving(moved, &starts, before),
             Some(Use { whole, .. }) if name == "restore" || (name == "checkout" && has(&["--"])) => {
                 let mut changes = Changes { removed: true, ..Changes::default() };
@@ -324,7 +345,8 @@ impl Judge<'_> {
         }
     }
 
-    /// What is moved, or copied as it is, may be a link or hold one; a plain file isn't and doesn't.
+    /// What is moved, or copied as it is, may be a link or hold one; a plain file isn't and doesn't. Nor does what isn't
+    /// there yet: an earlier part of the command makes it, and none did that makes links.
     fn moving(&self, moved: &Moved, here: &[PathBuf], before: &Changes) -> Changes {
         let mut changes = Changes { removed: true, ..Changes::default() };
         for cwd in here {
@@ -338,7 +360,7 @@ impl Judge<'_> {
                 let entry = self
                     .entry(&from)
                     .filter(|_| !word.glob && !self.may_have_changed(|| from.clone(), before));
-                if entry.as_deref().is_some_and(|entry| self.links.is_file(entry)) {
+                if entry.as_deref().is_some_and(|entry| !before.reach(entry) && self.holds_no_link(entry)) {
                     continue;
                 }
                 // A directory is no link itself.
@@ -348,6 +370,34 @@ impl Judge<'_> {
                 }
                 self.place(&mut changes, &self.target(&inside, cwd), itself);
             }
+        }
+        changes
+    }
+
+    /// Whether there is no link at this place and, within limits, none below it.
+    pub(super) fn holds_no_link(&self, entry: &Path) -> bool {
+        let mut todo = vec![entry.to_owned()];
+        let mut looked = 0;
+        while let Some(path) = todo.pop() {
+            if self.links.is_file(&path) || self.links.is_absent(&path) {
+                continue;
+            }
+            looked += 1;
+            if looked > MAX_LOOKED_THROUGH || !self.links.is_directory(&path) {
+                return false;
+            }
+            let Some(names) = self.links.names(&path, MAX_NAMES) else { return false };
+            todo.extend(names.iter().map(|name| path.join(name)));
+        }
+        true
+    }
+
+    /// What comes to be below directories may be links.
+    fn made_below<'w>(&self, into: impl Iterator<Item = &'w Word>, here: Option<&[PathBuf]>) -> Changes {
+        let Some(here) = here else { return Changes::everything() };
+        let mut changes = Changes { removed: true, ..Changes::default() };
+        for word in into {
+            here.iter().for_each(|cwd| self.place(&mut changes, &self.target(word, cwd), false));
         }
         changes
     }

@@ -69,6 +69,10 @@ impl Judge<'_> {
             }
             let there = here.clone().and_then(|here| self.changed(&command.words[1..], &here));
             shell.succeeded.clone_from(&there);
+            if command.must && !command.branch {
+                shell.anywhere = there;
+                continue;
+            }
             if command.branch {
                 // It may have been passed over.
                 shell.succeeded = here.as_deref().zip(there.as_deref()).map(either);
@@ -85,6 +89,17 @@ impl Judge<'_> {
             (None, None) => Some(Rc::from([self.home()?.to_owned()])),
             (Some(word), None) if word.known && !word.glob && !word.text.starts_with(['-', '+']) => {
                 Some(here.iter().map(|cwd| self.target(word, cwd)).collect())
+            }
+            // One of those that a pattern matches; where there is none yet, the pattern stands for it.
+            (Some(word), None)
+                if word.known && word.one && !word.tilde && !word.text.starts_with(['-', '+', '*']) =>
+            {
+                let mut there = Vec::new();
+                for cwd in here {
+                    there.push(self.target(word, cwd));
+                    there.extend(self.matches(&word.text, cwd)?.iter().map(|found| cwd.join(found)));
+                }
+                (there.len() <= MAX_DIRECTORIES).then(|| Rc::from(there))
             }
             _ => None,
         }

@@ -17,6 +17,7 @@ mod wildcards;
 
 use std::{
     cell::RefCell,
+    collections::HashSet,
     fmt::{self, Write as _},
     path::{Path, PathBuf},
     time::Duration,
@@ -117,6 +118,7 @@ impl Policies {
                     links,
                     tool,
                     listed,
+                    made: RefCell::default(),
                     contents,
                     moved,
                     counting,
@@ -172,6 +174,8 @@ struct Judge<'a> {
     tool: Tool,
     /// What was looked up in directories for this call.
     listed: Listed,
+    /// Programs that the command just built of the workspace's own files.
+    made: RefCell<HashSet<PathBuf>>,
     /// What was found in directories that this call takes with everything in them.
     contents: Contents<'a>,
     /// The rules that start from where a link leads.

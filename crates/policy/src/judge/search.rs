@@ -24,7 +24,12 @@ const GREP_VALUES: &str = "efABCmD";
 
 /// Whether the command takes in the contents of whole directories.
 pub(super) fn searches(words: &[Word]) -> bool {
-    SEARCHING.contains(&program(words)) || git_subcommand(words) == Some("grep")
+    let git = match git_subcommand(words) {
+        Some("grep") => true,
+        Some("diff") => words.iter().any(|word| word.text == "--no-index"),
+        _ => false,
+    };
+    git || SEARCHING.contains(&program(words))
 }
 
 /// Which of the files in a directory a search prints from.
@@ -53,11 +58,17 @@ impl Judge<'_> {
         }
         let mut verdict = self.settle(Act::Inspect, None, "nothing private lies there");
         let taken = taken(words);
+        let follows = follows_links(words);
         for place in &places {
             let Ok(located) = self.roots.locate(&place.to_string_lossy(), start, self.links) else {
                 continue;
             };
             for directory in &located.reached {
+                if follows && !self.holds_no_link(directory) {
+                    let place = place.to_string_lossy();
+                    let detail = format!("follows links below {}, which may lead anywhere", quoted(&place));
+                    verdict = verdict.strictest(self.settle(Act::UnknownOption, whole, &detail));
+                }
                 if self.roots.holds_private(directory) {
                     let place = place.to_string_lossy();
                     let detail =
@@ -143,6 +154,26 @@ fn taken(words: &[Word]) -> Taken {
         // What isn't tracked is searched only when that is asked for.
         "git" if has(&["--untr", "--no-ex", "--no-in"]) => Taken::All,
         _ => Taken::Nothing,
+    }
+}
+
+/// Whether it follows the links that it finds in directories.
+fn follows_links(words: &[Word]) -> bool {
+    let texts = || words.iter().skip(1).map(|word| word.text.as_str());
+    let long = |names: &[&str]| {
+        texts().any(|text| names.iter().any(|name| text.len() > 4 && name.starts_with(text)))
+    };
+    match program(words) {
+        "grep" | "egrep" | "fgrep" => {
+            texts().any(|text| cluster(text).contains('R')) || long(&["--dereference-recursive"])
+        }
+        "diff" => {
+            // What it tells only to differ isn't shown.
+            let brief = texts().any(|text| cluster(text).contains('q')) || long(&["--brief"]);
+            let kept = texts().any(|text| text == "--no-dereference");
+            !kept && !brief && (texts().any(|text| cluster(text).contains('r')) || long(&["--recursive"]))
+        }
+        _ => false,
     }
 }
 

@@ -14,11 +14,11 @@ use super::{
     strictest::Strictest,
 };
 use crate::{
-    path::Access,
+    path::{Access, Place},
     preset::Act,
     rule::Subject,
     shell::{
-        Candidate, Command, Effect, MAX_COMMAND_BYTES, Meaning, Use, Word, everything_that_might_run,
+        Candidate, Command, Effect, Join, MAX_COMMAND_BYTES, Meaning, Use, Word, everything_that_might_run,
         program, read, risks, trace,
     },
     text::{quoted, shown},
@@ -92,6 +92,9 @@ impl Judge<'_> {
             }
             for (candidate, (here, changes)) in own.into_iter().zip(places) {
                 let (command, meaning) = (candidate.command.as_ref(), &candidate.meaning);
+                if command.join == Join::Then {
+                    self.made.borrow_mut().clear();
+                }
                 // What a wrapper is allowed to run is allowed to run in it.
                 let outer = command.inside.and_then(|at| *hits.get(at)?);
                 let outer = outer.filter(|hit| hit.rule.effect == Decision::Allow);
@@ -101,10 +104,37 @@ impl Judge<'_> {
                 if let Some(next) = self.runs_what_was_written(command, meaning, here, &written) {
                     add(next, command, !compound);
                 }
+                self.builds(command, meaning, here, &written);
                 written.extend(here.into_iter().flatten().flat_map(|cwd| self.writes(command, meaning, cwd)));
             }
         }
         strictest.verdict().unwrap_or_else(|| self.unreadable("the command is empty"))
+    }
+
+    /// Takes down what a compiler makes of the workspace's own files: whoever builds it may run it, wherever it is put.
+    fn builds(
+        &self,
+        command: &Command,
+        meaning: &Meaning,
+        here: Option<&[PathBuf]>,
+        written: &HashSet<PathBuf>,
+    ) {
+        let (used, Some([cwd])) = (&meaning.used, here) else { return };
+        if meaning.guess.is_some() || used.act != Act::Build || used.directory.is_some() || command.wraps {
+            return;
+        }
+        let own = |path: PathBuf| {
+            let located = path.to_str().and_then(|path| self.roots.locate(path, cwd, self.links).ok());
+            let own = located
+                .is_some_and(|located| located.standing(Access::Read, &self.roots).place == Place::Workspace);
+            own && !written.iter().any(|written| written.starts_with(&path) || path.starts_with(written))
+        };
+        let reads = used.paths.iter().filter(|(access, _)| *access == Access::Read);
+        let known = used.paths.iter().all(|(_, word)| word.known && !word.glob);
+        if known && own(cwd.clone()) && reads.map(|(_, word)| self.target(word, cwd)).all(own) {
+            let outputs = used.paths.iter().filter(|(access, _)| *access == Access::Write);
+            self.made.borrow_mut().extend(outputs.map(|(_, word)| self.target(word, cwd)));
+        }
     }
 
     /// The files that a command writes.
@@ -354,7 +384,9 @@ impl Judge<'_> {
         let place = start.to_string_lossy();
         self.weigh_path(strictest, Named::itself(&place, &start), access, By::Command, hit);
         if program(&command.words) == "git" {
-            for (_, word) in used.paths.iter().filter(|(_, word)| word.known) {
+            // What is compared without an index is a file like any other.
+            let of_repository = !command.words.iter().any(|word| word.text == "--no-index");
+            for (_, word) in used.paths.iter().filter(|(_, word)| word.known && of_repository) {
                 strictest.add(self.outside_of_repository(word, &start, hit));
             }
             strictest.add(self.repository(&start, hit));

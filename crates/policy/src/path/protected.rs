@@ -344,8 +344,9 @@ fn is_claude_settings(names: &[&str]) -> bool {
 
 /// Whether the name, in lower case, is that of a `.env` file or one of its kin.
 pub(crate) fn is_environment(name: &str) -> bool {
+    // `.envoy` is another word.
     let named = name
         .strip_prefix(".env")
-        .is_some_and(|rest| rest == "rc" || rest.chars().next().is_none_or(|next| !next.is_alphanumeric()));
+        .is_some_and(|rest| rest == "rc" || rest.chars().next().is_none_or(|next| !next.is_alphabetic()));
     (named || name.ends_with(".env")) && !ENV_SAMPLES.iter().any(|sample| name.ends_with(sample))
 }

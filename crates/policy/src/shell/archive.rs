@@ -28,6 +28,8 @@ pub(super) fn tar(words: &[Word]) -> Option<Effect> {
     let mut left_out = Vec::new();
     if unpacks {
         // What is in it may have any name, so that it must go into a directory that nothing else is in.
+        let strips = |word: &Word| word.known && word.text.starts_with("--strip-components=");
+        let files: Vec<Word> = files.iter().filter(|word| !strips(word)).cloned().collect();
         let ([option, directory], []) = files.split_at_checked(2)? else { return None };
         let fits = option.text == "-C" && directory.known && !archive.text.contains(':') && archive.known;
         let paths = vec![(Access::Read, archive.clone()), (Access::Delete, directory.clone())];
@@ -60,6 +62,26 @@ pub(super) fn unpacked(words: &[Word]) -> Option<Effect> {
     const ENDINGS: &[&str] = &[".gz", ".xz", ".bz2", ".zst", ".z", ".lzma"];
     if words.iter().any(|word| ["-l", "--list", "-t"].contains(&word.text.as_str())) {
         return None;
+    }
+    // What is only printed is read.
+    let prints = |word: &Word| {
+        word.known && ["-c", "-dc", "-cd", "--stdout", "--to-stdout"].contains(&word.text.as_str())
+    };
+    if words.iter().any(prints) {
+        let level = |word: &Word| {
+            word.text
+                .strip_prefix('-')
+                .is_some_and(|text| text.len() == 1 && text.bytes().all(|b| b.is_ascii_digit()))
+        };
+        let plain = |word: &&Word| {
+            ["-d", "-k", "-f", "-q", "-v"].contains(&word.text.as_str()) || prints(word) || level(word)
+        };
+        let files: Vec<&Word> = words[1..].iter().filter(|word| !plain(word)).collect();
+        let option = |word: &&Word| {
+            word.text.starts_with('-') && word.text != "-" || word.splits && word.found.is_none()
+        };
+        let reads = files.iter().filter(|word| word.text != "-").map(|word| (Access::Read, (*word).clone()));
+        return (!files.iter().any(option)).then(|| known(Act::Inspect, reads.collect()));
     }
     let Effect::Known(mut used) = by_table(words) else { return None };
     let made: Vec<(Access, Word)> = used

@@ -1,4 +1,11 @@
-use super::{git::without_options, known, reader::Reader, script::Word, special::special, walk::program};
+use super::{
+    git::without_options,
+    known,
+    reader::Reader,
+    script::{Kind, Word},
+    special::special,
+    walk::program,
+};
 use crate::{path::Access, preset::Act};
 
 /// A command whose options are known.
@@ -79,6 +86,31 @@ impl Operands {
         }
     }
 
+    /// Whether the operand at this place is judged as a path, with whatever a wildcard in it matches.
+    pub(super) fn is_path(self, at: usize) -> bool {
+        match self {
+            Self::Read
+            | Self::ReadOne
+            | Self::Local
+            | Self::Write
+            | Self::Delete
+            | Self::Copy
+            | Self::Move
+            | Self::Stash => true,
+            Self::Pattern | Self::Filter | Self::SedPrint | Self::Mode | Self::Script => at > 0,
+            Self::None
+            | Self::Text
+            | Self::Inert
+            | Self::Number
+            | Self::Format
+            | Self::Targets
+            | Self::Only(_)
+            | Self::Remote
+            | Self::Checkout
+            | Self::Restore => false,
+        }
+    }
+
     /// Whether the operands are read at most.
     pub(super) fn reads(self) -> bool {
         matches!(
@@ -140,6 +172,22 @@ pub(crate) struct Use {
     pub(crate) moved: Option<Box<Moved>>,
     /// The directory it changes into before anything else.
     pub(crate) directory: Option<Word>,
+}
+
+impl Use {
+    /// With the files that patterns stand for in the place of names that aren't known.
+    pub(super) fn meant(mut self) -> Self {
+        let unknown = |word: &Word| !word.known && word.pattern.is_some();
+        for (_, word) in self.paths.iter_mut().chain(&mut self.whole).filter(|(_, word)| unknown(word)) {
+            *word = std::mem::take(word).meant();
+        }
+        if let Some(moved) = &mut self.moved {
+            for word in moved.from.iter_mut().chain([&mut moved.to]).filter(|word| unknown(word)) {
+                *word = std::mem::take(word).meant();
+            }
+        }
+        self
+    }
 }
 
 /// Files and directories that come to be at another place as they are.
@@ -207,6 +255,14 @@ pub(super) fn by_table(words: &[Word]) -> Effect {
     match reader.read(&words[spec.name.split(' ').count()..]) {
         Ok(()) => {
             let mut paths = std::mem::take(&mut reader.paths);
+            // What git calls a commit is no file, whatever it is called.
+            if spec.name.starts_with("git ") && spec.act == Act::Inspect && spec.operands == Operands::Read {
+                for (_, word) in
+                    paths.iter_mut().filter(|(_, word)| !word.known && word.kind <= Kind::Revision)
+                {
+                    (word.known, word.pattern) = (true, None);
+                }
+            }
             // `HEAD:.env` names a file too.
             let in_revisions: Vec<_> = paths
                 .iter()

@@ -17,7 +17,7 @@ pub(crate) struct Meaning {
 impl Meaning {
     pub(crate) fn of(command: &Command) -> Self {
         match read(&command.words) {
-            Effect::Known(used) => Self { used, guess: None },
+            Effect::Known(used) => Self { used: used.meant(), guess: None },
             Effect::Guessed(act, why) => Self { used: likely_use(command, act), guess: Some(why) },
         }
     }

@@ -23,7 +23,15 @@ fn compares(text: &str, at: usize) -> bool {
     let (left, right) = (before.trim_end(), after.trim_start());
     let (open, close) = (left.trim_end_matches(operand), right.trim_start_matches(operand));
     let between = open.len() < left.len() && close.len() < right.len();
-    after.starts_with('=')
+    // `if (a > 0 && …`: nothing but names and numbers stands between, so that no text ends there.
+    let asked = before.rfind('(').is_some_and(|open| {
+        let word = before[..open].trim_end();
+        let inside = &before[open + 1..];
+        (word.ends_with("if") || word.ends_with("while"))
+            && inside.chars().all(|c| operand(c) || " &|=<>!+-*%.[]".contains(c))
+    });
+    asked
+        || after.starts_with('=')
         || !before.contains('{')
         || (between && open.trim_end().ends_with('(') && close.trim_start().starts_with(')'))
 }

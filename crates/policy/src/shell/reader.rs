@@ -3,7 +3,7 @@
 use super::{
     grammar::{Moved, Operands, Options, REACHING, Spec, inside},
     known,
-    script::Word,
+    script::{Kind, Word},
 };
 use crate::path::{Access, could_reach_protected};
 
@@ -62,17 +62,25 @@ impl<'a> Reader<'a> {
         let harmless_options = matches!(self.spec.options, Options::Except(&[], _));
         while let Some(word) = words.next() {
             let text = word.text.as_str();
-            if !word.known && !only_operands && !harmless_options {
-                let option = text.is_empty() || (text.starts_with('-') && !text.contains('='));
-                if word.splits || (option && !word.number) {
-                    return Err("a word that isn't literal may be an option".to_owned());
-                }
+            if !word.known
+                && !only_operands
+                && !harmless_options
+                && ((word.splits && word.found.is_none()) || self.may_be_option(word))
+            {
+                return Err("a word that isn't literal may be an option".to_owned());
             }
             let found = word.found.is_some() && self.spec.operands.reads();
             if word.splits && !found && self.spec.operands != Operands::Text {
                 return Err("a word that isn't literal may be several words".to_owned());
             }
-            if word.glob && !only_operands && !harmless_options && text.starts_with(['*', '?', '[']) {
+            // What it matches is looked at where it is judged as a path.
+            let judged = self.spec.operands.is_path(self.operands.len());
+            if word.glob
+                && !only_operands
+                && !harmless_options
+                && !judged
+                && text.starts_with(['*', '?', '['])
+            {
                 return Err(format!("the wildcard `{text}` may match a file whose name is an option"));
             }
             if only_operands || !text.starts_with('-') || text == "-" {
@@ -93,10 +101,30 @@ impl<'a> Reader<'a> {
             {
                 return Err(format!("the option `{text}` holds a wildcard"));
             } else {
-                self.option(text, word.known || word.number, &mut words)?;
+                self.option(text, word.is_of(Kind::Number), &mut words)?;
             }
         }
         self.place_operands()
+    }
+
+    /// Whether a word that isn't known may be an option. What isn't known of it may also be nothing.
+    fn may_be_option(&self, word: &Word) -> bool {
+        let text = word.text.as_str();
+        // git refuses to make a name that starts with a dash; what a pager is told is another matter.
+        let kind = if self.spec.name.starts_with("git ") && self.spec.name != "git grep" {
+            Kind::Revision
+        } else {
+            Kind::Name
+        };
+        // Below a directory that is named, a name starts with that one's.
+        if let Some(files) = &word.found {
+            return files.iter().any(|files| files.text == "." || files.text.starts_with('-'));
+        }
+        let rest = text.trim_start_matches('0');
+        if word.kind <= kind && rest.len() < text.len() {
+            return rest.starts_with('-');
+        }
+        text.is_empty() || (text.starts_with('-') && !text.contains('=') && word.kind != Kind::Number)
     }
 
     /// An option. `known`: whether its text is all there is.
@@ -227,7 +255,7 @@ impl<'a> Reader<'a> {
         if word.splits || (!word.known && value == Value::Names) {
             return Err(format!("what follows `{name}` isn't literal"));
         }
-        if word.glob {
+        if word.glob && !(word.one && value == Value::Text) {
             return Err(format!("the value of `{name}` holds a wildcard that the shell replaces"));
         }
         let word = match attached {
@@ -286,13 +314,7 @@ impl<'a> Reader<'a> {
             }
             Operands::Text => {}
             Operands::Inert => {
-                // A number is calculated, and what is calculated may run something.
-                let format = operands.first().map(|word| word.text.replace("%%", "")).unwrap_or_default();
-                let calculates = format.split('%').skip(1).any(|rest| {
-                    let kind = rest.trim_start_matches(|c: char| c.is_ascii_digit() || "-+ #.".contains(c));
-                    !kind.starts_with(['s', 'b'])
-                });
-                if let Some(word) = operands.iter().find(|word| !word.known && !word.number && calculates) {
+                if let Some(word) = calculated(&operands) {
                     return Err(odd(word));
                 }
                 if let Some(word) =
@@ -302,9 +324,7 @@ impl<'a> Reader<'a> {
                 }
             }
             Operands::Number => {
-                if let Some(word) = operands.iter().find(|word| {
-                    !word.text.bytes().all(|byte| byte.is_ascii_digit()) || !(word.known || word.number)
-                }) {
+                if let Some(word) = operands.iter().find(|word| !word.is_number()) {
                     return Err(odd(word));
                 }
             }
@@ -341,6 +361,9 @@ impl<'a> Reader<'a> {
             Operands::Targets => {
                 let plain = |word: &&Word| {
                     let text = match word.text.split_once('=') {
+                        Some(("CFLAGS" | "CXXFLAGS" | "CPPFLAGS", flags)) if is_plain_flags(flags) => {
+                            return true;
+                        }
                         Some((name, value)) if SETTINGS.contains(&name) => value,
                         _ => &word.text,
                     };
@@ -529,6 +552,28 @@ fn is_of_tests(word: &Word, command: &str) -> bool {
     word.known && !word.glob && !text.starts_with('@') && (OPTIONS.contains(&name) || lint || picks)
 }
 
+/// The word that `printf` would calculate with, where it isn't a number: what is calculated may run something.
+fn calculated(operands: &[Word]) -> Option<&Word> {
+    let (format, words) = operands.split_first()?;
+    let text = format.text.replace("%%", "");
+    let calculates: Vec<bool> = text
+        .split('%')
+        .skip(1)
+        .map(|rest| {
+            let kind = rest.trim_start_matches(|c: char| c.is_ascii_digit() || "-+ #.".contains(c));
+            !kind.starts_with(['s', 'b'])
+        })
+        .collect();
+    // One word for each sign, again and again; unless a word may be none or several, or a width takes one too.
+    let one_each = format.known && !text.contains('*') && !words.iter().any(|word| word.splits);
+    let told = calculates.contains(&true);
+    let any = told || !format.is_of(Kind::Number);
+    let is =
+        |at: usize| if one_each { calculates.get(at % calculates.len().max(1)) == Some(&true) } else { any };
+    let calculated = words.iter().enumerate().find(|(at, word)| is(*at) && !word.is_of(Kind::Number));
+    calculated.map(|(_, word)| word).or_else(|| Some(format).filter(|_| told && !format.is_of(Kind::Number)))
+}
+
 /// Variables of makefiles that name no program, as projects call them.
 const SETTINGS: &[&str] = &[
     "V",
@@ -549,6 +594,17 @@ const SETTINGS: &[&str] = &[
     "JOBS",
     "N",
 ];
+
+/// Whether flags of a compiler only say how it compiles.
+fn is_plain_flags(flags: &str) -> bool {
+    const PLAIN: &[&str] =
+        &["-O", "-g", "-W", "-std=", "-D", "-fsanitize=", "-fno-", "-m", "-pedantic", "-I"];
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=+.,".contains(c);
+    flags.split_whitespace().all(|flag| {
+        let passes_on = ["-Wl,", "-Wa,", "-Wp,"].iter().any(|start| flag.starts_with(start));
+        PLAIN.iter().any(|start| flag.starts_with(start)) && !passes_on && flag.chars().all(plain)
+    })
+}
 
 /// Whether a filter of jq or yq may read the environment or other files. A field of that name is a field.
 fn reaches_out_of_filter(filter: &str) -> bool {

@@ -38,6 +38,8 @@ pub(crate) struct Command {
     pub(crate) words: Vec<Word>,
     /// Files read (`<`) and written (`>`).
     pub(crate) redirects: Vec<(bool, Word)>,
+    /// The command whose output it reads.
+    pub(crate) input: Option<usize>,
     /// The text of here-documents it is fed.
     pub(crate) fed: Vec<String>,
     /// Variables set for it, or by it.
@@ -47,6 +49,8 @@ pub(crate) struct Command {
     pub(crate) group: usize,
     /// Whether it may be skipped while what follows it runs.
     pub(crate) branch: bool,
+    /// Whether its shell ends where it fails.
+    pub(crate) must: bool,
     /// Whether its output or input goes elsewhere.
     pub(crate) connected: bool,
     /// Whether the directory it runs in can't be told.
@@ -71,6 +75,8 @@ pub(crate) struct Word {
     pub(crate) known: bool,
     /// Whether it holds an unquoted wildcard.
     pub(crate) glob: bool,
+    /// Whether it stands for one of the names that its wildcards match, instead of for all of them.
+    pub(crate) one: bool,
     /// Whether it starts with an unquoted `~` that stands for the home directory.
     pub(crate) tilde: bool,
     /// Whether the output of another command is filled in.
@@ -79,8 +85,10 @@ pub(crate) struct Word {
     pub(crate) quoted: bool,
     /// Whether what is filled in may make several words of it, or none.
     pub(crate) splits: bool,
-    /// Whether what is filled in is a number.
-    pub(crate) number: bool,
+    /// What is known of what is filled in, where the text isn't all there is. A sign stands for it in the text.
+    pub(crate) kind: Kind,
+    /// The word as a pattern, where all that isn't known of it are numbers and names.
+    pub(crate) pattern: Option<Rc<str>>,
     /// Whether it starts with what `git rev-parse --show-toplevel` prints, in place of its text up to the first `)`.
     pub(crate) root: bool,
     /// Whether it starts with the directory that the shell was in, in place of its text's `.`.
@@ -89,6 +97,20 @@ pub(crate) struct Word {
     pub(crate) below: Option<Below>,
     /// Where the files lie of which this is one, in a word that isn't known but for that: what another command finds.
     pub(crate) found: Option<Rc<[Self]>>,
+}
+
+/// What kind of text something is that isn't known, from what most is known of to the least.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Kind {
+    /// Digits.
+    Number,
+    /// Letters, digits, `_`, `.` and `-`, of which the first two begin it; or nothing.
+    Name,
+    /// What git calls a commit: a hash, or the name of a branch or a tag.
+    Revision,
+    /// Anything.
+    #[default]
+    Any,
 }
 
 /// Which of the files below a directory are meant.
@@ -109,6 +131,58 @@ impl Word {
 }
 
 impl Word {
+    /// Whether it is digits, known or not.
+    pub(crate) fn is_number(&self) -> bool {
+        let digits = self.text.strip_prefix('-').unwrap_or(&self.text);
+        let known = self.known || self.kind == Kind::Number;
+        known && !self.glob && !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+    }
+
+    /// Whether all that isn't known of it is of this kind, or more is known of it.
+    pub(crate) fn is_of(&self, kind: Kind) -> bool {
+        self.known || self.kind <= kind
+    }
+
+    /// Of what kind it is as a value of a variable that may hold another one too.
+    pub(crate) fn value_kind(&self) -> Kind {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+        let name = self.text.chars().all(plain) && !self.text.starts_with(['.', '-', '_']);
+        match self.known {
+            _ if self.is_number() => Kind::Number,
+            _ if self.glob || self.tilde || self.here || self.root || self.below.is_some() => Kind::Any,
+            true if name => Kind::Name,
+            true => Kind::Any,
+            // Between names a dash or a dot is one of a name.
+            false if self.kind <= Kind::Name && name => Kind::Name,
+            false => {
+                if self.kind == Kind::Revision && self.text == "0" {
+                    Kind::Revision
+                } else {
+                    Kind::Any
+                }
+            }
+        }
+    }
+
+    /// The word as a pattern for what it may come to.
+    pub(crate) fn as_pattern(&self) -> Option<&str> {
+        if self.known {
+            Some(self.text.as_str()).filter(|text| self.glob || !text.contains(['*', '?', '[', '\\']))
+        } else {
+            self.pattern.as_deref()
+        }
+    }
+
+    /// The word as one of the files that its pattern stands for, where that is all that is known of it.
+    pub(crate) fn meant(self) -> Self {
+        match self.pattern.as_deref() {
+            Some(pattern) if !self.known && is_path_pattern(pattern) => {
+                Self { text: pattern.to_owned(), known: true, glob: true, one: true, pattern: None, ..self }
+            }
+            _ => self,
+        }
+    }
+
     /// The word with a sign for what isn't known of it.
     fn shown(&self) -> Cow<'_, str> {
         if self.substituted && self.text == "-" {
@@ -121,6 +195,15 @@ impl Word {
             Cow::from(format!("{}…", self.text))
         }
     }
+}
+
+/// Whether a pattern leads nowhere else where its names are empty.
+fn is_path_pattern(pattern: &str) -> bool {
+    let dots = |part: &str| part.contains('*') && matches!(part.replace('*', "").as_str(), "." | "..");
+    let leads = pattern
+        .split_once('/')
+        .is_some_and(|(first, _)| !first.is_empty() && first.bytes().all(|b| b == b'*'));
+    !leads && !pattern.split('/').any(dots)
 }
 
 impl Command {

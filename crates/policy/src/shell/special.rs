@@ -9,7 +9,7 @@ use super::{
     fetch::fetch,
     grammar::{Effect, REACHING, Use, read},
     program_text::{is_plain_awk, is_plain_sed},
-    script::{Command, Word},
+    script::{Command, Kind, Word},
     trace::found,
     walk::program,
 };
@@ -186,12 +186,17 @@ pub(super) fn special(words: &[Word]) -> Option<Effect> {
         // Without a dash an `e` shows the environment of processes.
         "ps" if rest.iter().enumerate().any(|(at, word)| {
             let letters = word.text.bytes().all(|byte| byte.is_ascii_alphabetic());
-            letters && word.text.contains('e') && (at == 0 || word.text.len() < 4)
+            let value = at > 0 && ["-o", "-u", "-U", "-C"].contains(&rest[at - 1].text.as_str());
+            letters && !value && word.text.contains('e') && (at == 0 || word.text.len() < 4)
         }) =>
         {
             Some(Effect::Guessed(Act::UnknownOption, "`ps` may show the environment of processes".to_owned()))
         }
         "kill" => own_jobs(rest),
+        "bash" | "sh" | "dash" | "zsh" | "php" | "node" if only_parsed(name, rest) => {
+            Some(known(Act::Inspect, rest[1..].iter().map(|word| (Access::Read, word.clone())).collect()))
+        }
+        "python3" | "python" if rest.get(1).is_some_and(|word| word.text == "http.server") => served(rest),
         "find" if rest.iter().any(|word| word.text == "-delete") => deleted(words),
         "awk" | "gawk" | "mawk" => awk(rest),
         "sed" => sed(rest),
@@ -220,12 +225,18 @@ pub(super) fn special(words: &[Word]) -> Option<Effect> {
         "git" if rest.first().is_some_and(|word| word.text == "pull") => pull(rest),
         "git" if rest.first().is_some_and(|word| word.text == "reset") => unstage(rest),
         "git" if rest.first().is_some_and(|word| word.text == "config") => looked_up(&rest[1..]),
+        "git" if rest.first().is_some_and(|word| word.text == "worktree") => worktree(&rest[1..]),
+        "jar" => listed_archive(rest),
         "git" if rest.first().is_some_and(|word| word.text == "clean") => told_what_would_go(&rest[1..]),
         "cargo" if rest.first().is_some_and(is_toolchain) => without(words, 1..2),
         "pytest" => without_plugins(words),
         "pnpm" | "npm" | "yarn" => in_package(words).or_else(|| run_by(words)),
         "jq" => with_arguments(words),
-        "diff" if rest.iter().any(is_brief) => without_recursion(words),
+        "patch" => tried(rest),
+        "yq" if rest.iter().any(|word| ["-i", "--inplace"].contains(&word.text.as_str())) => {
+            changed_by_yq(words)
+        }
+        "go" if rest.iter().any(|word| word.text.starts_with("-ldflags")) => linked_plainly(words),
         "printenv" => shown_variable(rest),
         "go" if rest.first().is_some_and(|word| word.text == "run") => run_by_go(words),
         "nc" | "ping" => asked_whether_there(name, rest),
@@ -278,8 +289,116 @@ fn in_package(words: &[Word]) -> Option<Effect> {
     without(words, 1..1 + taken)
 }
 
-/// jq's variables, which are texts.
+/// `patch --dry-run`
+fn tried(words: &[Word]) -> Option<Effect> {
+    let mut paths = Vec::new();
+    let mut tries = false;
+    let mut words = words.iter();
+    while let Some(word) = words.next().filter(|word| word.known && !word.glob) {
+        match word.text.as_str() {
+            "--dry-run" => tries = true,
+            "-R" | "-N" | "-s" | "-f" | "-t" | "-l" | "--verbose" | "--quiet" | "--reverse" | "--forward" => {
+            }
+            "-p" => drop(words.next()?),
+            "-i" => paths.push((Access::Read, words.next()?.clone())),
+            text if text
+                .strip_prefix("-p")
+                .is_some_and(|level| level.bytes().all(|b| b.is_ascii_digit())) => {}
+            text if text.starts_with("--input=") => {
+                paths.push((Access::Read, Word::literal(&text["--input=".len()..])));
+            }
+            text if text.starts_with('-') => return None,
+            _ => paths.push((Access::Read, word.clone())),
+        }
+    }
+    (tries && words.next().is_none()).then(|| known(Act::Inspect, paths))
+}
+
+/// `yq -i`: the files are changed.
+fn changed_by_yq(words: &[Word]) -> Option<Effect> {
+    let plain: Vec<Word> =
+        words.iter().filter(|word| !["-i", "--inplace"].contains(&word.text.as_str())).cloned().collect();
+    let Effect::Known(mut used) = super::grammar::by_table(&plain) else { return None };
+    let written: Vec<_> = used.paths.iter().map(|(_, word)| (Access::Write, word.clone())).collect();
+    used.paths.extend(written);
+    used.act = Act::WriteInside;
+    Some(Effect::Known(used))
+}
+
+/// go's `-ldflags` that only strip or set a text.
+fn linked_plainly(words: &[Word]) -> Option<Effect> {
+    let at = words.iter().position(|word| word.text.starts_with("-ldflags"))?;
+    let word = &words[at];
+    let (flags, end) = match word.text.strip_prefix("-ldflags=") {
+        Some(flags) if word.known => (flags, at + 1),
+        None if word.text == "-ldflags" => {
+            (words.get(at + 1).filter(|word| word.known)?.text.as_str(), at + 2)
+        }
+        _ => return None,
+    };
+    let mut flags = flags.split_whitespace();
+    while let Some(flag) = flags.next() {
+        match flag {
+            "-s" | "-w" => {}
+            "-X" => drop(flags.next().filter(|value| !value.starts_with('-') && value.contains('='))?),
+            _ => return None,
+        }
+    }
+    without(words, at..end)
+}
+
+/// A script that is parsed and not run.
+fn only_parsed(name: &str, words: &[Word]) -> bool {
+    let option = match name {
+        "php" => "-l",
+        "node" => "--check",
+        _ => "-n",
+    };
+    let file = |word: &Word| {
+        (word.known || word.found.is_some()) && !word.text.starts_with(['-', '+']) && !word.substituted
+    };
+    let found = |word: &Word| word.found.is_some();
+    // `php -l` alone parses what it is fed.
+    (words.len() > 1 || words.len() == 1 && name == "php")
+        && words[0].known
+        && words[0].text == option
+        && words[1..].iter().all(|word| file(word) || found(word))
+}
+
+/// `python3 -m http.server PORT --bind 127.0.0.1 --directory DIRECTORY`
+fn served(words: &[Word]) -> Option<Effect> {
+    let mut paths = Vec::new();
+    let mut local = false;
+    let mut rest = words.get(2..)?.iter();
+    if words.first()?.text != "-m" {
+        return None;
+    }
+    while let Some(word) = rest.next() {
+        match word.text.as_str() {
+            "--bind" | "-b" => local = is_local(&rest.next().filter(|word| word.known)?.text, 0),
+            "--directory" | "-d" => paths.push((Access::Read, rest.next()?.clone())),
+            text if word.is_of(Kind::Number) && text.bytes().all(|byte| byte.is_ascii_digit()) => {}
+            _ => return None,
+        }
+    }
+    if paths.is_empty() {
+        paths.push((Access::Read, Word::literal(".")));
+    }
+    local.then(|| known(Act::LocalNetwork, paths))
+}
+
+/// jq's variables, which are texts or what a file holds.
 fn with_arguments(words: &[Word]) -> Option<Effect> {
+    if let Some(at) = words.iter().position(|word| ["--slurpfile", "--rawfile"].contains(&word.text.as_str()))
+    {
+        let (name, file) = (words.get(at + 1)?, words.get(at + 2)?);
+        if !name.known || file.splits {
+            return None;
+        }
+        let Effect::Known(mut used) = without(words, at..at + 3)? else { return None };
+        used.paths.push((Access::Read, file.clone()));
+        return Some(Effect::Known(used));
+    }
     let at = words.iter().position(|word| ["--arg", "--argjson"].contains(&word.text.as_str()))?;
     let name = words.get(at + 1)?;
     (name.known && !words.get(at + 2)?.splits).then(|| without(words, at..at + 3))?
@@ -319,6 +438,34 @@ fn looked_up(words: &[Word]) -> Option<Effect> {
         .then(|| known(Act::Inspect, Vec::new()))
 }
 
+/// `git worktree add` of a new one, and `remove` of one in which nothing would be lost.
+fn worktree(words: &[Word]) -> Option<Effect> {
+    let (sub, rest) = words.split_first()?;
+    let mut operands = Vec::new();
+    let mut rest = rest.iter();
+    while let Some(word) = rest.next() {
+        match word.text.as_str() {
+            "-b" if sub.text == "add" => drop(rest.next().filter(|name| name.is_of(Kind::Revision))?),
+            "--detach" | "-d" | "-q" | "--quiet" if sub.text == "add" => {}
+            text if text.starts_with('-') || word.splits || word.glob => return None,
+            _ => operands.push(word.clone()),
+        }
+    }
+    let access = match (sub.text.as_str(), operands.len()) {
+        ("add", 1 | 2) => Access::Write,
+        ("remove", 1) => Access::Delete,
+        _ => return None,
+    };
+    Some(known(Act::LocalGit, vec![(access, operands.swap_remove(0))]))
+}
+
+/// `jar tf`
+fn listed_archive(words: &[Word]) -> Option<Effect> {
+    let [mode, file] = words else { return None };
+    let lists = ["tf", "-tf", "tvf", "-tvf"].contains(&mode.text.as_str());
+    lists.then(|| known(Act::Inspect, vec![(Access::Read, file.clone())]))
+}
+
 /// `git clean -n`
 fn told_what_would_go(words: &[Word]) -> Option<Effect> {
     let dry = |word: &Word| {
@@ -330,29 +477,6 @@ fn told_what_would_go(words: &[Word]) -> Option<Effect> {
         word.known && (word.text == "--dry-run" || letters.bytes().all(|letter| b"ndxX".contains(&letter)))
     };
     (words.iter().any(dry) && words.iter().all(only)).then(|| known(Act::Inspect, Vec::new()))
-}
-
-/// Letters of `diff` that make it tell only which files differ.
-fn is_brief(word: &Word) -> bool {
-    word.known && (word.text == "--brief" || is_letters(word) && word.text.contains('q'))
-}
-
-fn is_letters(word: &Word) -> bool {
-    word.text
-        .strip_prefix('-')
-        .is_some_and(|text| !text.is_empty() && text.bytes().all(|c| c.is_ascii_alphabetic()))
-}
-
-/// `diff -rq`: what it follows links to isn't shown.
-fn without_recursion(words: &[Word]) -> Option<Effect> {
-    let recursive = |word: &&Word| word.text == "--recursive" || is_letters(word) && word.text.contains('r');
-    words.iter().find(recursive)?;
-    let mut plain: Vec<Word> = words.iter().filter(|word| word.text != "--recursive").cloned().collect();
-    for word in plain.iter_mut().filter(|word| is_letters(word)) {
-        word.text = word.text.replace('r', "");
-    }
-    plain.retain(|word| word.text != "-");
-    Some(super::grammar::by_table(&plain))
 }
 
 /// `printenv` of variables that hold no secrets.
@@ -442,7 +566,11 @@ fn queried(words: &[Word]) -> Option<Effect> {
         "-table",
         "-box",
     ];
-    const SHOWN: &[&str] = &[".tables", ".schema", ".indexes", ".databases"];
+    const SHOWN: &[&str] = &[".tables", ".schema", ".indexes", ".indices", ".databases"];
+    const STATEMENTS: &[&str] = &[
+        "select", "explain", "pragma", "with", "insert", "update", "delete", "create", "alter", "drop",
+        "replace", "begin", "analyze", "reindex",
+    ];
     const REACHING: &[&str] = &[
         "load_extension",
         "fsdir",
@@ -454,20 +582,28 @@ fn queried(words: &[Word]) -> Option<Effect> {
         "edit(",
         "fts3_tokenizer",
         "vacuum",
+        "_directory",
+        "virtual",
     ];
     let operands: Vec<&Word> = words.iter().filter(|word| !FLAGS.contains(&word.text.as_str())).collect();
-    let [database, question] = operands.as_slice() else { return None };
-    if !database.known || !question.known || database.text.starts_with('-') {
+    let [database, questions @ ..] = operands.as_slice() else { return None };
+    let literal = questions.iter().all(|question| question.known && !question.glob);
+    if !database.known || !literal || questions.is_empty() || database.text.starts_with(['-', ':']) {
         return None;
     }
-    let text = question.text.trim().to_lowercase();
-    let asks =
-        ["select ", "explain ", "pragma table_info", "with "].iter().any(|start| text.starts_with(start));
-    let shows = text.split_whitespace().next().is_some_and(|first| SHOWN.contains(&first));
-    let plain = !REACHING.iter().any(|word| text.contains(word)) && !text.contains("\n.");
+    // An address may name any file.
+    if database.text.to_lowercase().starts_with("file:") {
+        return None;
+    }
+    let plain = questions.iter().all(|question| {
+        let text = question.text.trim().to_lowercase();
+        let first = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '.')).next().unwrap_or_default();
+        let shows = SHOWN.contains(&first) && !text.contains('\n');
+        let asks = STATEMENTS.contains(&first);
+        (asks || shows) && !REACHING.iter().any(|word| text.contains(word)) && !text.contains("\n.")
+    });
     // It is made where it isn't there.
-    (plain && ((asks && !text.starts_with('.')) || (shows && !text.contains('\n'))))
-        .then(|| known(Act::WriteInside, vec![(Access::Write, (*database).clone())]))
+    plain.then(|| known(Act::WriteInside, vec![(Access::Write, (*database).clone())]))
 }
 
 /// A program that is named by its path, or the script at this place: it and the files among its words.
@@ -492,7 +628,7 @@ fn own_program(words: &[Word], operands: usize) -> Effect {
     let Use { paths, .. } = likely_use(&command, Act::RunInside);
     let mut paths: Vec<(Access, Word)> = paths;
     paths.retain(|(_, word)| {
-        (!word.known && !word.number)
+        !word.is_of(Kind::Number)
             || word.text.contains(['/', '~'])
             || word.text.starts_with('.')
             || word.text.contains('.')

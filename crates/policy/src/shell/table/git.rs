@@ -27,6 +27,20 @@ const GIT_LOG: Options = Options::Except(
     ],
 );
 
+/// Options that change nothing about that a patch is only looked at.
+const APPLY: Options = Options::Only(&[
+    "-R",
+    "-v",
+    "-p:",
+    "--reverse",
+    "--verbose",
+    "--cached",
+    "--index",
+    "--summary",
+    "--numstat",
+    "--recount",
+]);
+
 #[rustfmt::skip]
 pub(super) const GIT: &[Spec] = &[
     // It only looks.
@@ -35,6 +49,7 @@ pub(super) const GIT: &[Spec] = &[
     spec("git status", Act::Inspect, O::Read, ANY),
     spec("git log", Act::Inspect, O::Read, GIT_LOG),
     spec("git diff", Act::Inspect, O::Read, GIT_LOG),
+    spec("git diff --no-index", Act::Inspect, O::Read, Options::Only(&["--stat", "--shortstat", "--numstat", "--name-only", "--name-status", "--word-diff", "--word-diff=", "--color", "--color=", "--no-color", "-w", "-b", "-U?", "--unified=", "--quiet", "--exit-code", "--minimal", "--patience", "--histogram", "--color-words"])),
     spec("git show", Act::Inspect, O::Read, GIT_LOG),
     spec("git whatchanged", Act::Inspect, O::Read, GIT_LOG),
     spec("git shortlog", Act::Inspect, O::Read, Options::Only(&["-s", "-n", "-e", "-c", "--summary", "--numbered", "--email", "--committer", "--all", "--no-merges", "--merges", "--since=", "--until=", "--after=", "--before=", "--author=", "--group=", "--format:"])),
@@ -44,7 +59,7 @@ pub(super) const GIT: &[Spec] = &[
     spec("git rev-parse", Act::Inspect, O::Read, ANY),
     spec("git ls-files", Act::Inspect, O::Read, Options::Except(&[], &["-x=", "--exclude=", "-X<", "--exclude-from<"])),
     spec("git ls-tree", Act::Inspect, O::Read, ANY),
-    spec("git cat-file", Act::Inspect, O::Read, Options::Only(&["-p", "-t", "-s", "-e"])),
+    spec("git cat-file", Act::Inspect, O::Read, Options::Only(&["-p", "-t", "-s", "-e", "--batch-check:", "--buffer", "--batch-all-objects"])),
     spec("git describe", Act::Inspect, O::Read, ANY),
     spec("git merge-base", Act::Inspect, O::Read, ANY),
     spec("git name-rev", Act::Inspect, O::Read, ANY),
@@ -55,6 +70,7 @@ pub(super) const GIT: &[Spec] = &[
     spec("git reflog", Act::Inspect, O::None, GIT_LOG),
     spec("git grep", Act::Inspect, O::Pattern, Options::Except(&["-O", "--open-files-in-pager", "--no-index", "--no-exclude-standard"], &["-e=", "-f<", "-A=", "-B=", "-C=", "-m="])),
     spec("git remote", Act::Inspect, O::None, Options::Only(&["-v", "--verbose"])),
+    spec("git remote show -n", Act::Inspect, O::Text, NONE),
     spec("git remote get-url", Act::Inspect, O::Text, NONE),
     spec("git stash list", Act::Inspect, O::None, GIT_LOG),
     spec("git stash show", Act::Inspect, O::Read, GIT_LOG),
@@ -65,8 +81,8 @@ pub(super) const GIT: &[Spec] = &[
     spec("git cherry", Act::Inspect, O::Text, Options::Only(&["-v"])),
     spec("git range-diff", Act::Inspect, O::Text, NONE),
     spec("git var", Act::Inspect, O::Text, NONE),
-    spec("git apply --check", Act::Inspect, O::Read, NONE),
-    spec("git apply --stat", Act::Inspect, O::Read, NONE),
+    spec("git apply --check", Act::Inspect, O::Read, APPLY),
+    spec("git apply --stat", Act::Inspect, O::Read, APPLY),
     // It changes what is local, and keeps history.
     spec("git branch", Act::LocalGit, O::Text, Options::Only(&["-m", "--move", "-d", "--delete", "-a", "-r", "-v", "-q", "--all", "--remotes", "--list", "--show-current", "--contains=", "--merged", "--no-merged", "--sort=", "--format=", "--no-color", "--track"])),
     spec("git tag", Act::LocalGit, O::Text, Options::Only(&["-l", "-n", "-a", "-m=", "--list", "--annotate", "--message=", "--contains=", "--sort=", "--points-at="])),

@@ -9,8 +9,6 @@ use crate::{
 const GREP: Options = Options::Except(
     &[],
     &[
-        "-R!",
-        "--dereference-recursive!",
         "-e=",
         "-f<",
         "-A=",
@@ -83,7 +81,7 @@ pub(super) const LOOKING: &[Spec] = &[
     spec("type", Act::Inspect, O::Text, ANY),
     spec("command -v", Act::Inspect, O::Text, NONE),
     spec("exit", Act::Inspect, O::Number, NONE),
-    spec("diff", Act::Inspect, O::Read, Options::Except(&[], &["-r!", "--recursive!", "--no-dereference", "-U=", "-C=", "-x=", "--exclude=", "-I=", "-X<", "-L=", "--label="])),
+    spec("diff", Act::Inspect, O::Read, Options::Except(&[], &["-U=", "-C=", "-x=", "--exclude=", "-I=", "-X<", "-L=", "--label="])),
     spec("cmp", Act::Inspect, O::Read, ANY),
     spec("comm", Act::Inspect, O::Read, ANY),
     spec("grep", Act::Inspect, O::Pattern, GREP),

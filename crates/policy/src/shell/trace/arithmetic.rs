@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, fmt};
 
 use super::{
-    super::script::Word,
-    Tracer, Unknown, Value, environment, is_digits,
+    super::script::{Kind, Word},
+    Tracer, Unknown, Value, environment,
     pieces::{Piece, pieces},
 };
 use crate::preset::Act;
@@ -24,7 +24,7 @@ impl Tracer {
                     } else {
                         plain.push(' ');
                         let word = self.fill(vec![piece]);
-                        if word.iter().any(|word| !word.known && !word.number) {
+                        if word.iter().any(|word| !word.is_of(Kind::Number)) {
                             self.calculates("the output of a command");
                         }
                     }
@@ -51,9 +51,8 @@ impl Tracer {
                 self.steered(&name, &Word::default());
             }
             match self.variables.get(&name) {
-                Some(Value::Words(words))
-                    if words.iter().all(|word| word.number || is_digits(&word.text)) => {}
-                Some(Value::Unknown(Unknown { number: true, .. })) => {}
+                Some(Value::Words(words)) if words.iter().all(Word::is_number) => {}
+                Some(Value::Unknown(Unknown { kind: Kind::Number, .. })) => {}
                 Some(Value::Words(words))
                     if words.iter().all(|word| word.known && !word.text.contains(['$', '`', '['])) => {}
                 Some(Value::Words(words)) if words.iter().any(|word| word.text.contains(['$', '`'])) => {
@@ -66,7 +65,7 @@ impl Tracer {
                 _ => self.calculates(format_args!("`{name}`")),
             }
             if is_set(text, &name) {
-                self.assign(&name, Value::Unknown(Unknown { number: true, ..Unknown::default() }));
+                self.assign(&name, Value::Unknown(Unknown { kind: Kind::Number, ..Unknown::default() }));
             }
         }
     }

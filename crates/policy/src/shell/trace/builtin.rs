@@ -1,9 +1,9 @@
 //! What the shell's own commands do to it.
 
 use super::{
-    super::script::{Command, Word},
+    super::script::{Command, Kind, Word},
     Tracer, Value, environment,
-    run::listed,
+    listed::listed,
 };
 use crate::{preset::Act, text::quoted};
 
@@ -34,18 +34,18 @@ impl Tracer {
         }
         match name {
             "read" | "mapfile" | "readarray" | "getopts" | "let" | "unset" => {
-                let mut names = names();
+                let reading = Reading::of(name, &command.words[1..]);
+                let mut names = match &reading {
+                    Some(reading) => reading.names.clone(),
+                    None => names(),
+                };
                 if names.is_empty() {
-                    names.push("REPLY".to_owned());
+                    names.push(if name == "read" { "REPLY" } else { "MAPFILE" }.to_owned());
                 }
                 // What is set is told by options in ways that aren't followed.
-                let odd = |word: &Word| {
-                    word.text.starts_with('-')
-                        && !["-r", "-s", "-t", "-v", "-f"].contains(&word.text.as_str())
-                };
-                if name != "unset" && name != "let" && command.words[1..].iter().any(odd) {
+                if reading.is_none() && name != "unset" && name != "let" {
                     let all: Vec<String> = self.variables.keys().cloned().collect();
-                    all.iter().for_each(|variable| self.forget(variable, false));
+                    all.iter().for_each(|variable| self.forget(variable, Kind::Any));
                 }
                 if name == "let" {
                     for word in &command.words[1..] {
@@ -56,6 +56,7 @@ impl Tracer {
                     names.iter().for_each(|variable| self.steered(variable, &Word::default()));
                 }
                 if name == "unset" {
+                    self.keyed.retain(|name, _| !names.contains(name));
                     for function in &names {
                         if self.conditions > 0 {
                             self.doubtful.insert(function.clone());
@@ -74,17 +75,29 @@ impl Tracer {
                         }
                     });
                 }
-                names.iter().for_each(|variable| self.forget(variable, name == "let"));
+                let kind = if name == "let" { Kind::Number } else { Kind::Any };
+                names.iter().for_each(|variable| self.forget(variable, kind));
+                // Other signs would be cut off, a dot before a slash among them.
+                let whole = command
+                    .variables
+                    .iter()
+                    .all(|(name, value)| name != "IFS" || (value.known && value.text.is_empty()))
+                    && !self.variables.contains_key("IFS");
                 // Of what another command prints, a line.
-                let plain = |word: &Word| !word.text.starts_with('-') || word.text == "-r";
-                if let ("read", [variable]) = (name, names.as_slice())
-                    && command.words[1..].iter().all(plain)
-                    && command.fed.is_empty()
-                    && command.redirects.is_empty()
-                    // Other signs would be cut off, a dot before a slash among them.
-                    && command.variables.iter().all(|(name, value)| name != "IFS" || (value.known && value.text.is_empty()))
+                if let (Some(Reading { lines: true, .. }), [variable, ..]) = (&reading, names.as_slice())
+                    && let Some(at) = command.input
                     && !self.variables.contains_key("IFS")
-                    && let Some(before) = self.piped.and_then(|at| self.commands.get(at))
+                {
+                    let ifs =
+                        command.variables.iter().find(|(name, _)| name == "IFS").map(|(_, value)| value);
+                    if ifs.is_none_or(|value| value.known) {
+                        let kind = self.read_first(at, ifs.map(|value| value.text.as_str()), names.len());
+                        self.forget(variable, kind);
+                    }
+                }
+                if let (Some(Reading { lines: true, .. }), [variable]) = (reading, names.as_slice())
+                    && whole
+                    && let Some(before) = self.before(command)
                     && let Some(files) = listed(&before.words)
                     && files.iter().all(|word| word.known && word.below.is_some())
                 {
@@ -92,7 +105,7 @@ impl Tracer {
                 }
             }
             "printf" if command.words.get(1).is_some_and(|word| word.text.starts_with("-v")) => {
-                names().iter().for_each(|variable| self.forget(variable, false));
+                names().iter().for_each(|variable| self.forget(variable, Kind::Any));
             }
             "export" | "declare" | "typeset" | "local" | "readonly" => {
                 for word in &command.words[1..] {
@@ -122,7 +135,7 @@ impl Tracer {
             }
             "source" | "." => {
                 let names: Vec<String> = self.variables.keys().cloned().collect();
-                names.iter().for_each(|name| self.forget(name, false));
+                names.iter().for_each(|name| self.forget(name, Kind::Any));
                 // What sets a project's tools up stays where it is.
                 let stays = command
                     .words
@@ -133,4 +146,61 @@ impl Tracer {
             _ => {}
         }
     }
+}
+
+/// What `read` and `mapfile` are told to set.
+struct Reading {
+    names: Vec<String>,
+    /// Whether to whole lines of their input.
+    lines: bool,
+}
+
+impl Reading {
+    /// `None` where the words don't tell.
+    fn of(builtin: &str, words: &[Word]) -> Option<Self> {
+        let mut found = Self { names: Vec::new(), lines: true };
+        let array = match builtin {
+            "read" => false,
+            "mapfile" | "readarray" => true,
+            _ => return None,
+        };
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            if !word.known || word.glob {
+                return None;
+            }
+            match word.text.as_str() {
+                "-r" | "-s" | "-e" if !array => {}
+                "-rs" | "-sr" | "-er" | "-re" if !array => {}
+                "-t" if array => {}
+                // The end of a line: nothing, for one that NUL ends.
+                "-d" | "-rd" => found.lines &= words.next().filter(|word| word.known)?.text.is_empty(),
+                "-td" if array => found.lines &= words.next().filter(|word| word.known)?.text.is_empty(),
+                "-p" if !array => drop(words.next()?),
+                "-a" | "-ra" if !array => {
+                    found.names.push(variable(words.next()?)?);
+                    found.lines = false;
+                }
+                // Not from the input, or not a whole line.
+                "-t" | "-n" | "-N" | "-u" if !array => {
+                    words.next()?;
+                    found.lines = false;
+                }
+                "-n" | "-s" | "-O" | "-u" if array => {
+                    words.next()?;
+                    found.lines = false;
+                }
+                text if text.starts_with('-') => return None,
+                _ => found.names.push(variable(word)?),
+            }
+        }
+        Some(found)
+    }
+}
+
+/// The name of a variable.
+fn variable(word: &Word) -> Option<String> {
+    let name = word.text.as_str();
+    let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    (word.known && plain && name.starts_with(|c: char| !c.is_ascii_digit())).then(|| name.to_owned())
 }

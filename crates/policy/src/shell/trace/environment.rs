@@ -240,6 +240,7 @@ const STEERING_ENDS: &[&str] =
 
 /// Variables that look like such and are settings.
 const SETTINGS: &[&str] = &[
+    "MIX_ENV",
     "CARGO_INCREMENTAL",
     "CARGO_TERM_COLOR",
     "CARGO_TERM_VERBOSE",

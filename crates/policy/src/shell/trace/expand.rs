@@ -3,10 +3,9 @@
 use std::rc::Rc;
 
 use super::{
-    super::script::{Join, Word},
-    Tracer, Unknown, Value, deeper, environment, is_digits,
+    super::script::{Join, Kind, Word},
+    Tracer, Unknown, Value, deeper, environment,
     pieces::{Piece, What, alternatives, has_braces, is_plain, pieces},
-    run::listed,
 };
 use crate::{
     shell::parse::Unparsed,
@@ -187,8 +186,8 @@ impl Tracer {
                 }
                 Piece::Number(text) => {
                     self.calculate(&text);
-                    let unknown = Unknown { number: true, ..Unknown::default() };
-                    filling.value(&Value::Unknown(unknown), true, false);
+                    let number = Unknown { kind: Kind::Number, ..Unknown::default() };
+                    filling.value(&Value::Unknown(number), true, false);
                 }
             }
             if filling.length > MAX_TEXT {
@@ -201,9 +200,20 @@ impl Tracer {
 
     fn variable(&mut self, name: &str, what: &What, quoted: bool, filling: &mut Filling) {
         let value = match what {
-            What::Length => Value::Unknown(Unknown { number: true, ..Unknown::default() }),
+            What::Length => Value::Unknown(Unknown { kind: Kind::Number, ..Unknown::default() }),
             What::Value => self.value(name, filling.is_empty()),
             What::All => return self.all(name, quoted, filling),
+            // Where every element stands in its place, they are numbers.
+            What::Keys if self.keyed.contains_key(name) => {
+                let kind = self.keyed.get(name).copied().unwrap_or_default();
+                Value::Unknown(Unknown { kind, found: true, foreign: false })
+            }
+            What::Keys => match self.variables.get(name) {
+                Some(Value::Words(_) | Value::Found(_)) => {
+                    Value::Unknown(Unknown { kind: Kind::Number, ..Unknown::default() })
+                }
+                _ => Value::Unknown(Unknown { found: true, ..Unknown::default() }),
+            },
             What::Indirect => {
                 self.doubts.push(format!("`${{!{name}}}` names a variable that isn't known"));
                 Value::Unknown(Unknown { foreign: true, ..Unknown::default() })
@@ -225,6 +235,8 @@ impl Tracer {
             name => self.variables.get(name).cloned(),
         };
         match value {
+            // Any number of them.
+            Some(value @ Value::Found(_)) => filling.value(&value, false, true),
             Some(value) => filling.value(&value, quoted, true),
             None if ["@", "*"].contains(&name) => {
                 filling.value(&Value::Unknown(Unknown::default()), false, true);
@@ -264,7 +276,8 @@ impl Tracer {
             "PWD" => Value::Unknown(Unknown::default()),
             name if name.parse::<usize>().is_ok_and(|at| at > 0) => Value::Unknown(Unknown::default()),
             name if environment::is_common(name) => {
-                Value::Unknown(Unknown { number: environment::is_number(name), ..Unknown::default() })
+                let kind = if environment::is_number(name) { Kind::Number } else { Kind::Any };
+                Value::Unknown(Unknown { kind, ..Unknown::default() })
             }
             _ => Value::Unknown(Unknown { foreign: true, ..Unknown::default() }),
         }
@@ -282,22 +295,46 @@ impl Tracer {
         if operator.starts_with('@') {
             self.doubts.push(format!("what `${{{name}{}}}` comes to isn't known", crate::text::shown(rest)));
         }
+        if let Some((index, after)) = rest.strip_prefix('[').and_then(|rest| rest.split_once(']'))
+            && !index.contains('[')
+            && (after.is_empty() || after.starts_with(":-") || after.starts_with('-'))
+        {
+            let other = self.word(after.trim_start_matches([':', '-']));
+            let value = self.element(name, index);
+            return match value {
+                value if after.is_empty() => value,
+                Value::Unknown(Unknown { foreign, kind, .. }) => {
+                    Value::Unknown(Unknown { kind: kind.max(other.value_kind()), found: true, foreign })
+                }
+                _ => Value::Unknown(Unknown { found: true, ..Unknown::default() }),
+            };
+        }
         let other = self.word(text);
         let known = match self.value(name, start) {
+            // The start of a name or a number is one.
+            Value::Words(words)
+                if is_start(rest) && words.iter().all(|word| word.value_kind() <= Kind::Name) =>
+            {
+                let kind = words.iter().map(Word::value_kind).max().unwrap_or_default();
+                return Value::Unknown(Unknown { kind, found: true, foreign: false });
+            }
             Value::Words(words) => words.into_iter().next(),
+            Value::Unknown(unknown) if is_start(rest) && unknown.kind <= Kind::Name => {
+                return Value::Unknown(unknown);
+            }
             Value::Unknown(unknown) => {
                 if unknown.foreign {
                     self.doubts
                         .push(format!("`${{{name}{}}}` isn't set in the command", crate::text::shown(rest)));
                 }
                 if operator.ends_with('=') {
-                    self.forget(name, false);
+                    self.forget(name, Kind::Any);
                 }
-                return Value::Unknown(Unknown { number: false, ..unknown });
+                return Value::Unknown(Unknown { kind: Kind::Any, ..unknown });
             }
             Value::Found(_) => {
                 if operator.ends_with('=') {
-                    self.forget(name, false);
+                    self.forget(name, Kind::Any);
                 }
                 return Value::Unknown(Unknown { found: true, ..Unknown::default() });
             }
@@ -326,13 +363,64 @@ impl Tracer {
                     && !known.root
                     && !other.tilde =>
             {
-                match trimmed(&known.text, operator, text) {
-                    // A pattern that stands for files doesn't after it is cut.
-                    Some(text) if !known.glob => Value::Words(vec![Word { text, ..known }]),
-                    _ => Value::Unknown(Unknown { found: known.substituted, ..Unknown::default() }),
+                let cut = if known.glob { trimmed_pattern } else { trimmed };
+                match cut(&known.text, operator, text) {
+                    Some(text) => {
+                        let glob = known.glob && text.contains(['*', '?', '[']);
+                        Value::Words(vec![Word { text, glob, ..known }])
+                    }
+                    None => Value::Unknown(Unknown { found: known.substituted, ..Unknown::default() }),
+                }
+            }
+            "/" | "//" | "/%" | "/#"
+                if known.known && other.known && !known.tilde && !known.here && !known.root =>
+            {
+                match replaced(&known, operator, text) {
+                    Some(text) => Value::Words(vec![Word { text, ..known }]),
+                    None => Value::Unknown(Unknown { found: known.substituted, ..Unknown::default() }),
                 }
             }
             _ => Value::Unknown(Unknown { found: known.substituted, ..Unknown::default() }),
+        }
+    }
+
+    /// An index is calculated, but for an array of names.
+    pub(super) fn index(&mut self, name: &str, index: &str) -> Word {
+        if self.keyed.contains_key(name) {
+            return self.word(index);
+        }
+        self.calculate(index);
+        Word::default()
+    }
+
+    /// `${name[index]}`
+    fn element(&mut self, name: &str, index: &str) -> Value {
+        let at = if index.bytes().all(|byte| byte.is_ascii_digit()) {
+            index.parse::<usize>().ok()
+        } else {
+            self.index(name, index);
+            None
+        };
+        match (self.variables.get(name), at) {
+            (Some(Value::Words(words)), Some(at)) => {
+                Value::Words(words.get(at).cloned().into_iter().collect())
+            }
+            (Some(Value::Words(words)), None) => {
+                let kind = words.iter().map(Word::value_kind).max().unwrap_or_default();
+                Value::Unknown(Unknown { kind, found: true, foreign: false })
+            }
+            (Some(value), _) => value.clone(),
+            (None, _) if self.keyed.contains_key(name) => {
+                Value::Unknown(Unknown { found: true, ..Unknown::default() })
+            }
+            (None, _) => {
+                let value = self.value(name, false);
+                if let Value::Unknown(Unknown { foreign: true, .. }) = value {
+                    let shown = crate::text::shown(index);
+                    self.doubts.push(format!("`${{{name}[{shown}]}}` isn't set in the command"));
+                }
+                value
+            }
         }
     }
 
@@ -357,72 +445,6 @@ impl Tracer {
             }
         }
         self.told(from, scope)
-    }
-
-    /// What the commands since then print, where that can be told.
-    fn told(&self, from: usize, scope: usize) -> Value {
-        let found = Unknown { found: true, ..Unknown::default() };
-        let number = Unknown { number: true, ..found };
-        let made = self.commands.get(from..).unwrap_or_default();
-        let Some(last) = made.last() else { return Value::Words(vec![Word::literal("")]) };
-        let words: Vec<&str> = last.words.iter().map(|word| word.text.as_str()).collect();
-        let known = last.words.iter().all(|word| word.known && !word.glob && !word.splits);
-        let alone = made.len() == 1
-            && last.redirects.is_empty()
-            && !last.connected
-            && !last.branch
-            && last.scope == scope;
-        let text = |text: String| Value::Words(vec![Word { quoted: true, ..Word::literal(&text) }]);
-        match words.as_slice() {
-            ["pwd"] if alone => Value::Words(vec![Word { quoted: true, here: true, ..Word::literal(".") }]),
-            ["git", "rev-parse", "--show-toplevel"] if alone => Value::Words(vec![Word {
-                quoted: true,
-                root: true,
-                ..Word::literal("$(git rev-parse --show-toplevel)")
-            }]),
-            ["cat"] if alone && last.fed.len() == 1 && last.doubts.is_empty() => {
-                text(last.fed[0].trim_end_matches('\n').to_owned())
-            }
-            // A new file of an unguessable name.
-            ["mktemp"] | ["mktemp", "-d"] if alone => text("/tmp/tmp.XXXXXXXXXX".to_owned()),
-            ["echo", rest @ ..]
-                if alone
-                    && known
-                    && !last.words.iter().any(|word| word.tilde || word.here)
-                    && !rest.iter().any(|word| word.starts_with('-') || word.contains('\\')) =>
-            {
-                text(rest.join(" "))
-            }
-            ["basename", path]
-                if alone
-                    && known
-                    && !(last.words[1].here || last.words[1].tilde || last.words[1].root)
-                    && !path.trim_matches('/').is_empty() =>
-            {
-                text(path.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned())
-            }
-            ["dirname", path]
-                if alone
-                    && known
-                    && !last.words[1].tilde
-                    && !last.words[1].here
-                    && !last.words[1].root
-                    && path.trim_end_matches('/').trim_start_matches('/').contains('/') =>
-            {
-                let directory =
-                    path.trim_end_matches('/').rsplit_once('/').map_or(".", |(directory, _)| directory);
-                text(if directory.is_empty() { "/" } else { directory }.to_owned())
-            }
-            ["nproc", ..]
-            | ["date", "+%s" | "+%Y" | "+%Y%m%d" | "+%s%N" | "+%Y%m%d%H%M%S"]
-            | ["wc", "-l" | "-c" | "-w"] => Value::Unknown(number),
-            _ => match listed(&last.words).filter(|_| alone) {
-                Some(files) if files.iter().all(|word| word.known && word.below.is_some()) => {
-                    Value::Found(files.into())
-                }
-                _ => Value::Unknown(found),
-            },
-        }
     }
 
     /// Looks for commands in a text that can't be parsed.
@@ -473,13 +495,72 @@ fn trimmed(text: &str, operator: &str, pattern: &str) -> Option<String> {
     }
 }
 
+/// The same for the names that fit a pattern: a pattern for what is left of them.
+fn trimmed_pattern(text: &str, operator: &str, pattern: &str) -> Option<String> {
+    let wild = |text: &str| text.contains(WILD);
+    let last = text.rfind(['*', '?']).filter(|_| !text.contains(['[', '\\']))?;
+    let (directory, name) = text.rsplit_once('/').map_or((None, text), |(before, name)| (Some(before), name));
+    match (operator, pattern) {
+        ("%" | "%%", pattern) if !wild(pattern) => {
+            let tail = &text[last + 1..];
+            tail.ends_with(pattern).then(|| text[..text.len() - pattern.len()].to_owned())
+        }
+        // An ending that is written out; with `%%` what comes before it may be shorter than what fits.
+        ("%" | "%%", ".*") => {
+            let dot = text.rfind('.').filter(|dot| *dot > last)?;
+            (operator == "%" || !text[..last].contains('.')).then(|| text[..dot].to_owned())
+        }
+        ("%", "/*") if name != "**" => directory.map(str::to_owned),
+        ("##", "*/") => Some(if name == "**" { "*" } else { name }.to_owned()),
+        ("#" | "##", pattern) if !wild(pattern) => {
+            text.strip_prefix(pattern).filter(|_| !wild(pattern)).map(str::to_owned)
+        }
+        _ => None,
+    }
+}
+
+/// `${name/pattern/text}` of a text and a pattern that are known.
+fn replaced(value: &Word, operator: &str, rest: &str) -> Option<String> {
+    let (pattern, text) = rest.split_once('/').unwrap_or((rest, ""));
+    let plain = |text: &str| !text.contains(['*', '?', '[', '\\', '$', '`', '\'', '"', '&']);
+    if pattern.is_empty() || !plain(pattern) || !plain(text) {
+        return None;
+    }
+    match operator {
+        // Where a pattern's names end in it, they do so once.
+        "/%" if value.glob => Some(format!("{}{text}", trimmed_pattern(&value.text, "%", pattern)?)),
+        _ if value.glob => None,
+        "/%" => Some(match value.text.strip_suffix(pattern) {
+            Some(before) => format!("{before}{text}"),
+            None => value.text.clone(),
+        }),
+        "/#" => Some(match value.text.strip_prefix(pattern) {
+            Some(after) => format!("{text}{after}"),
+            None => value.text.clone(),
+        }),
+        "/" => Some(value.text.replacen(pattern, text, 1)),
+        _ => Some(value.text.replace(pattern, text)),
+    }
+}
+
+/// `:0:8`
+fn is_start(rest: &str) -> bool {
+    rest.strip_prefix(":0:").or_else(|| rest.strip_prefix("::")).is_some_and(super::is_digits)
+}
+
 /// A word that is being put together, and those that are done.
 #[derive(Default)]
 struct Filling {
     done: Vec<Word>,
     current: Option<Word>,
     length: usize,
+    /// Whether the current word stands for names that fit it as a pattern, and for more than one of them.
+    one: bool,
+    several: bool,
 }
+
+/// Signs that mean something in a pattern.
+const WILD: [char; 4] = ['*', '?', '[', '\\'];
 
 impl Filling {
     fn current(&mut self) -> &mut Word {
@@ -492,14 +573,24 @@ impl Filling {
 
     fn text(&mut self, text: &str, quoted: bool) {
         self.length += text.len();
+        let wild = text.contains(WILD);
+        // A pattern with a text that isn't one.
+        let mixed = wild && std::mem::take(&mut self.one);
         let word = self.current();
-        if !text.is_empty() {
-            word.found = None;
+        if text.is_empty() {
+            word.quoted |= quoted;
+            return;
         }
-        word.known &= !touches(word, text);
+        word.found = None;
+        if mixed || touches(word, text) {
+            (word.known, word.kind) = (false, Kind::Any);
+        }
+        word.pattern = word.pattern.take().filter(|_| !wild).map(|before| format!("{before}{text}").into());
         word.text.push_str(text);
         word.quoted |= quoted;
-        word.glob |= !quoted && text.contains(['*', '?', '[']) && word.text != "[" && word.text != "[[";
+        let replaced = !quoted && text.contains(['*', '?', '[']) && word.text != "[" && word.text != "[[";
+        word.glob |= replaced;
+        self.several |= replaced;
     }
 
     fn value(&mut self, value: &Value, quoted: bool, each: bool) {
@@ -507,13 +598,17 @@ impl Filling {
             Value::Unknown(unknown) => {
                 let word = self.current();
                 word.found = None;
-                // A number stands for any number.
-                if unknown.number {
+                let named = unknown.kind <= Kind::Name;
+                let before = word.as_pattern().map(|before| before.trim_end_matches('*')).filter(|_| named);
+                word.pattern = before.map(|before| format!("{before}*").into());
+                // A sign stands for whatever it is.
+                if unknown.kind != Kind::Any {
                     word.text.push('0');
                 }
-                word.number = unknown.number && (word.known || word.number);
+                let before = if word.known { Kind::Number } else { word.kind };
+                word.kind = before.max(unknown.kind);
                 word.known = false;
-                word.splits |= !quoted && !unknown.number;
+                word.splits |= !quoted && unknown.kind == Kind::Any;
                 word.substituted |= unknown.found;
                 word.quoted |= quoted;
             }
@@ -522,8 +617,7 @@ impl Filling {
                 let whole = self.current.as_ref().is_none_or(|word| word.known && word.text.is_empty());
                 let word = self.current();
                 word.found = whole.then(|| Rc::clone(files));
-                word.known = false;
-                word.number = false;
+                (word.known, word.kind, word.pattern) = (false, Kind::Any, None);
                 word.splits |= !quoted;
                 word.substituted = true;
                 word.quoted |= quoted;
@@ -545,7 +639,7 @@ impl Filling {
     fn filled(&mut self, value: &Word, quoted: bool) {
         let starts = self.is_empty();
         if quoted {
-            self.join(value, &value.text, starts);
+            self.join(value, &value.text, starts, true);
             return;
         }
         let mut parts = value.text.split(char::is_whitespace).filter(|part| !part.is_empty());
@@ -553,10 +647,10 @@ impl Filling {
             self.end();
         }
         if let Some(first) = parts.next() {
-            self.join(value, first, starts);
+            self.join(value, first, starts, false);
             for part in parts {
                 self.end();
-                self.join(value, part, true);
+                self.join(value, part, true, false);
             }
         }
         if value.text.ends_with(char::is_whitespace) {
@@ -568,32 +662,50 @@ impl Filling {
         }
     }
 
-    fn join(&mut self, value: &Word, text: &str, starts: bool) {
+    fn join(&mut self, value: &Word, text: &str, starts: bool, quoted: bool) {
         self.length += text.len();
+        let one = self.one;
         let word = self.current();
         if !(text.is_empty() && value.known) {
             word.found = None;
         }
         let bare = word.text.is_empty();
-        word.known &= !touches(word, text);
+        let patterns = word.as_pattern().zip(value.as_pattern());
+        let pattern = patterns.map(|(before, more)| format!("{before}{more}"));
+        let before = if word.known { Kind::Number } else { word.kind };
+        let more = if value.known { Kind::Number } else { value.kind };
+        // What begins in the middle of a word is no directory that the shell knows; and a pattern beside a text that isn't
+        // one, or beside one that the shell replaces, stands for nothing that is known.
+        let misplaced = !bare && (value.here || value.root);
+        let mixed = !bare && (value.glob || one) && {
+            let wild = |word: &Word| word.text.contains(WILD);
+            (wild(word) && !one) || (wild(value) && !value.glob) || (value.glob && one)
+        };
+        let broken = misplaced || mixed || touches(word, text);
+        word.kind = if broken { Kind::Any } else { before.max(more) };
+        word.known &= value.known && !broken;
+        word.pattern = pattern.filter(|_| !word.known && !broken && word.kind <= Kind::Name).map(Into::into);
         word.text.push_str(text);
         word.quoted = true;
         word.here |= value.here && bare;
-        word.known &= !value.here || bare;
         word.root |= value.root && bare;
-        word.known &= !value.root || bare;
         word.tilde |= value.tilde && starts && text.starts_with('~');
-        // A pattern that is filled in whole stands for one of its matches; cut or added to, for nothing that is known.
+        // A pattern that is filled in stands for one of its matches.
         word.glob |= value.glob;
-        word.known &= value.known && (bare || !value.glob);
-        word.number |= value.number;
         word.substituted |= value.substituted;
         if value.below.is_some() {
             word.below.clone_from(&value.below);
         }
+        self.one |= value.glob;
+        self.several |= value.glob && !value.one && !quoted;
     }
 
     fn end(&mut self) {
+        let one = std::mem::take(&mut self.one);
+        let several = std::mem::take(&mut self.several);
+        if let Some(word) = &mut self.current {
+            word.one = one && !several;
+        }
         self.done.extend(self.current.take());
     }
 
@@ -601,10 +713,6 @@ impl Filling {
         self.end();
         self.done
     }
-}
-
-pub(super) fn holds_number(word: &Word) -> bool {
-    word.number || (word.known && is_digits(&word.text))
 }
 
 /// Whether what follows the name of a directory makes another name of it.

@@ -6,12 +6,15 @@
 
 mod arithmetic;
 mod builtin;
+mod ends;
 mod environment;
 mod expand;
+mod listed;
 mod pieces;
 mod run;
 mod scan;
 mod simple;
+mod told;
 mod unwrap;
 
 use std::{
@@ -28,7 +31,7 @@ use super::{
     MAX_COMMAND_BYTES,
     lex::lex,
     parse::{Unparsed, parse},
-    script::{Command, Join, Script, Word},
+    script::{Command, Join, Kind, Script, Word},
 };
 
 /// The most commands that one script comes down to.
@@ -134,8 +137,8 @@ enum Value {
 struct Unknown {
     /// Whether it came from outside the script, so that a person must look at it.
     foreign: bool,
-    /// Whether it is a number.
-    number: bool,
+    /// What kind of text it is.
+    kind: Kind,
     /// Whether another command found it.
     found: bool,
 }
@@ -167,6 +170,8 @@ struct Tracer {
     loses: bool,
     variables: HashMap<String, Value>,
     exported: HashSet<String>,
+    /// Arrays whose elements have names, and of what kind these are.
+    keyed: HashMap<String, Kind>,
     /// The names of variables in the order in which they were set.
     set: Vec<String>,
     functions: HashMap<String, Rc<ast::FunctionBody>>,
@@ -177,6 +182,12 @@ struct Tracer {
     doubtful: HashSet<String>,
     /// How many conditions what is gone through depends on.
     conditions: usize,
+    /// In how many places whose failure is looked at, so that no shell ends by it.
+    tested: usize,
+    /// The shell that ends where a command fails.
+    errexit: Option<usize>,
+    /// Whether the shell ends where the next command fails.
+    must: bool,
     arguments: Option<Vec<Word>>,
     /// The commands of which this one runs.
     inside: Option<usize>,
@@ -184,6 +195,8 @@ struct Tracer {
     fed: Vec<String>,
     /// The command before this one in a pipeline, where that is a single one.
     piped: Option<usize>,
+    /// The one command whose output is that of the list that was gone through last.
+    printer: Option<usize>,
     /// What isn't literal in the command that is being read.
     doubts: Vec<String>,
     acts: Vec<(crate::preset::Act, String)>,
@@ -205,11 +218,13 @@ impl Tracer {
             self.too_complex = true;
             return Ok(());
         }
+        self.printer = None;
         let program = parse(text)?;
         self.depth += 1;
         deeper(|| {
             for (at, list) in program.complete_commands.iter().enumerate() {
                 self.list(list, if at == 0 { join } else { Join::Then });
+                self.printer = self.printer.filter(|_| program.complete_commands.len() == 1);
             }
         });
         self.depth -= 1;
@@ -254,6 +269,7 @@ impl Tracer {
     }
 
     fn list(&mut self, list: &ast::CompoundList, mut join: Join) {
+        self.printer = None;
         for ast::CompoundListItem(and_or, separator) in &list.0 {
             self.steps += 1;
             self.too_complex |= self.steps > MAX_STEPS;
@@ -271,14 +287,20 @@ impl Tracer {
                 }
             }
             join = Join::Then;
+            self.printer = self.printer.filter(|_| list.0.len() == 1);
         }
     }
 
     fn and_or(&mut self, list: &ast::AndOrList, join: Join) {
-        self.pipeline(&list.first, join);
+        self.must = self.must_succeed(list);
         if list.additional.is_empty() {
+            self.pipeline(&list.first, join);
+            self.must = false;
             return;
         }
+        self.tested += 1;
+        self.pipeline(&list.first, join);
+        self.must = false;
         let from = self.set.len();
         self.conditions += 1;
         for next in &list.additional {
@@ -293,6 +315,8 @@ impl Tracer {
             }
         }
         self.conditions -= 1;
+        self.tested -= 1;
+        self.printer = None;
         // `X=1 && Y=2`: setting a variable doesn't fail.
         if !is_assignment(&list.first)
             || !list
@@ -322,21 +346,40 @@ impl Tracer {
                     // In some shells the last one isn't in a shell of its own.
                     self.conditional(|tracer| tracer.command(command, join));
                 }
-                let simple = matches!(command, ast::Command::Simple(_));
-                // What a wrapper runs is what writes.
-                let made = (simple && self.commands.len() > from).then(|| self.commands.len() - 1);
+                let made = self.printing(command, from);
                 // What only picks or sorts lines hands names on as they are.
-                if !made.is_some_and(|at| run::is_filter(&self.commands[at])) {
+                if !made.is_some_and(|at| listed::is_filter(&self.commands[at])) {
                     self.piped = made;
                 }
                 self.fed.clear();
             }
+            self.printer = self.piped;
             (self.group, self.piped, self.fed) = (group, piped, fed);
             return;
         };
         self.branches += usize::from(pipeline.bang);
+        let from = self.commands.len();
         self.command(command, join);
+        self.printer = self.printing(command, from);
         self.branches -= usize::from(pipeline.bang);
+    }
+
+    /// Which of the commands since then writes the output of this one, where that is one alone: what a wrapper runs, and
+    /// none of a function.
+    fn printing(&self, command: &ast::Command, from: usize) -> Option<usize> {
+        let made = self.commands.get(from..)?;
+        let last = made.last().filter(|_| matches!(command, ast::Command::Simple(_)))?;
+        let mut part = last;
+        loop {
+            let beside = |other: &&Command| other.scope == part.scope && other.inside == part.inside;
+            if made.iter().filter(beside).count() > 1 {
+                return None;
+            }
+            match part.inside.filter(|at| *at >= from) {
+                Some(at) => part = self.commands.get(at)?,
+                None => return Some(self.commands.len() - 1),
+            }
+        }
     }
 
     fn command(&mut self, command: &ast::Command, join: Join) {
@@ -371,7 +414,7 @@ impl Tracer {
             self.piped = None;
         }
         if command.redirects.iter().any(|(writes, _)| !writes) {
-            self.piped = None;
+            self.piped = command.input;
         }
         self.push(command);
     }
@@ -407,7 +450,9 @@ impl Tracer {
                 }
             }
             ast::CompoundCommand::IfClause(clause) => {
+                self.tested += 1;
                 self.list(&clause.condition, join);
+                self.tested -= 1;
                 self.conditional(|tracer| tracer.list(&clause.then, Join::And));
                 for part in clause.elses.iter().flatten() {
                     self.conditional(|tracer| {
@@ -454,7 +499,8 @@ impl Tracer {
                 if self.too_complex {
                     break;
                 }
-                self.assign(name, Value::Words(vec![word]));
+                let one = word.glob;
+                self.assign(name, Value::Words(vec![Word { one, ..word }]));
                 self.list(&clause.body.list, if at == 0 { join } else { Join::Then });
             }
             self.conditions -= 1;
@@ -464,7 +510,7 @@ impl Tracer {
         let value = match words.as_slice() {
             [Word { found: Some(files), .. }] => Value::Found(Rc::clone(files)),
             words => Value::Unknown(Unknown {
-                number: words.iter().all(|word| word.number || (word.known && is_digits(&word.text))),
+                kind: words.iter().map(Word::value_kind).max().unwrap_or_default(),
                 found: words.iter().any(|word| word.substituted),
                 foreign: false,
             }),
@@ -482,10 +528,10 @@ impl Tracer {
         let calls = scan.programs.iter().any(|name| self.functions.contains_key(name.as_str()));
         if scan.anything || calls {
             let names: Vec<String> = self.variables.keys().cloned().collect();
-            names.iter().for_each(|name| self.forget(name, false));
+            names.iter().for_each(|name| self.forget(name, Kind::Any));
         }
         for (name, number) in scan.names {
-            self.forget(&name, number);
+            self.forget(&name, if number { Kind::Number } else { Kind::Any });
         }
         self.lost |= scan.moves || scan.anything || calls;
         let group = self.new_group();
@@ -511,12 +557,13 @@ impl Tracer {
         self.scopes.push(self.scope);
         let outer = std::mem::replace(&mut self.scope, scope);
         let (variables, exported, lost) = (self.variables.clone(), self.exported.clone(), self.lost);
-        let (functions, set) = (self.functions.clone(), self.set.len());
+        let (functions, set, keyed) = (self.functions.clone(), self.set.len(), self.keyed.clone());
         let arguments = self.arguments.clone();
         let traps = std::mem::take(&mut self.traps);
+        let must = std::mem::take(&mut self.must);
         body(self);
         self.at_the_end();
-        self.traps = traps;
+        (self.traps, self.must) = (traps, must);
         // They aren't known outside, but what they do is found all the same.
         for (name, body) in std::mem::replace(&mut self.functions, functions) {
             let same = self.functions.get(&name).is_some_and(|outer| Rc::ptr_eq(outer, &body));
@@ -527,6 +574,7 @@ impl Tracer {
         (self.variables, self.exported, self.lost, self.scope, self.arguments) =
             (variables, exported, lost, outer, arguments);
         self.set.truncate(set);
+        self.keyed = keyed;
     }
 
     fn define(&mut self, function: &ast::FunctionDefinition) {
@@ -565,6 +613,7 @@ impl Tracer {
         };
         command.lost = self.lost;
         command.branch |= self.branches > 0;
+        command.must = self.must;
         command.inside = command.inside.or(self.inside);
         command.doubts.append(&mut self.doubts);
         command.acts.append(&mut self.acts);
@@ -596,8 +645,8 @@ impl Tracer {
         self.variables.insert(name.to_owned(), value);
     }
 
-    fn forget(&mut self, name: &str, number: bool) {
-        self.assign(name, Value::Unknown(Unknown { number, found: true, foreign: false }));
+    fn forget(&mut self, name: &str, kind: Kind) {
+        self.assign(name, Value::Unknown(Unknown { kind, found: true, foreign: false }));
     }
 
     /// Forgets what was set since.
@@ -607,7 +656,7 @@ impl Tracer {
             let found = |word: &Word| word.substituted;
             let unknown = match self.variables.get(&name) {
                 Some(Value::Words(words)) => Unknown {
-                    number: words.iter().all(|word| word.number || is_digits(&word.text)),
+                    kind: words.iter().map(Word::value_kind).max().unwrap_or_default(),
                     found: words.iter().any(found),
                     foreign: false,
                 },

@@ -27,6 +27,8 @@ pub(super) enum What {
     Value,
     /// `${#name}`
     Length,
+    /// `${!name[@]}`
+    Keys,
     /// `${!name}`, and whatever else can't be followed.
     Indirect,
     /// `${name[@]}` or `$@`: all elements.
@@ -287,6 +289,7 @@ fn braced(text: &str, quoted: bool) -> Piece {
     let (name, rest) = rest.split_at(end);
     let what = match (mark, rest) {
         (Some('#'), _) => What::Length,
+        (Some('!'), "[@]" | "[*]") => What::Keys,
         (Some(_), _) => What::Indirect,
         (None, "") if ["@", "*"].contains(&name) => What::All,
         (None, "") => What::Value,

@@ -8,11 +8,12 @@ use super::{
     super::{
         grammar::{Effect, read},
         parse::Unparsed,
-        script::{Below, Command, Join, Word},
+        script::{Command, Join, Kind, Word},
         walk::base,
     },
-    MAX_DEPTH, Tracer, Value, is_digits,
-    unwrap::{Wrapped, found, unwrap},
+    MAX_DEPTH, Tracer, Value,
+    listed::listed,
+    unwrap::{Wrapped, unwrap},
 };
 use crate::{preset::Act, text::quoted};
 
@@ -62,6 +63,7 @@ impl Tracer {
             return self.call(&name, &body, command);
         }
         self.builtin(&name, &command);
+        self.ends(&command, by_shell);
         if !by_shell {
             self.declared(&command, &command.words[1..]);
             // A program of that name changes nothing here.
@@ -129,15 +131,17 @@ impl Tracer {
         let next = Command {
             join: Join::And,
             fed: command.fed.clone(),
+            input: command.input,
             opaque: command.opaque,
             ..Command::default()
         };
+        let piped = std::mem::replace(&mut self.piped, command.input);
         let at = self.push(command);
         let before = self.inside.replace(at);
         self.depth += 1;
         inner(self, next);
         self.depth -= 1;
-        self.inside = before;
+        (self.inside, self.piped) = (before, piped);
     }
 
     /// A script that is a word of the command.
@@ -187,7 +191,7 @@ impl Tracer {
 
     /// A shell that reads its script from its input.
     fn input(&mut self, mut command: Command) {
-        let echoed = self.piped.and_then(|at| self.commands.get(at)).and_then(|before| {
+        let echoed = self.before(&command).and_then(|before| {
             let program = before.words.first().map(base)?;
             let literal = before.words.iter().all(|word| word.known && !word.glob);
             match (program.as_ref(), before.words.get(1..)?) {
@@ -230,6 +234,11 @@ impl Tracer {
         });
     }
 
+    /// The command whose output this one reads.
+    pub(super) fn before(&self, command: &Command) -> Option<&Command> {
+        self.commands.get(command.input?)
+    }
+
     /// A command whose last words are those that the command before it prints.
     fn appended(
         &mut self,
@@ -240,7 +249,7 @@ impl Tracer {
     ) {
         let given = |text: &String| text.split_whitespace().map(Word::literal).collect::<Vec<_>>();
         let listed = match command.fed.as_slice() {
-            [] => self.piped.and_then(|at| self.commands.get(at)).and_then(|before| listed(&before.words)),
+            [] => self.before(&command).and_then(|before| listed(&before.words)),
             [text] if !text.contains(['\'', '"', '\\']) && !command.opaque => {
                 let mut words = given(text);
                 // A `~` that stood for the home directory before it was fed.
@@ -251,8 +260,14 @@ impl Tracer {
         };
         let cut = |word: &Word| word.text.starts_with("-d") || word.text.starts_with("--delim");
         let listed = listed.filter(|_| !command.words.iter().any(cut));
-        let more =
-            listed.unwrap_or_else(|| vec![Word { splits: true, substituted: true, ..Word::default() }]);
+        let kind = command.input.filter(|_| command.fed.is_empty()).map_or(Kind::Any, |at| self.printed(at));
+        let more = listed.unwrap_or_else(|| match kind {
+            Kind::Any => vec![Word { splits: true, substituted: true, ..Word::default() }],
+            kind => {
+                let pattern = (kind <= Kind::Name).then(|| "*".into());
+                vec![Word { text: "0".to_owned(), kind, pattern, substituted: true, ..Word::default() }]
+            }
+        });
         let inner: Vec<Vec<Word>> = match &replaced {
             None => {
                 let chunk = at_once.unwrap_or(more.len()).max(1);
@@ -264,6 +279,8 @@ impl Tracer {
                     let put = |word: &Word| {
                         if word.text == *sign {
                             found.clone()
+                        } else if word.text.contains(sign.as_str()) && is_literal(found) && word.known {
+                            Word { text: word.text.replace(sign.as_str(), &found.text), ..word.clone() }
                         } else if word.text.contains(sign.as_str()) {
                             Word { known: false, substituted: true, ..word.clone() }
                         } else {
@@ -312,6 +329,7 @@ impl Tracer {
         }
         let before = self.arguments.replace(arguments);
         let fed = std::mem::replace(&mut self.fed, command.fed);
+        let piped = std::mem::replace(&mut self.piped, command.input);
         self.depth += 1;
         self.locals.push(Vec::new());
         // It may return before its end.
@@ -324,80 +342,10 @@ impl Tracer {
         }
         self.depth -= 1;
         self.arguments = before;
-        self.fed = fed;
+        (self.fed, self.piped) = (fed, piped);
     }
 }
 
-/// The files that a command prints the names of.
-pub(super) fn listed(words: &[Word]) -> Option<Vec<Word>> {
-    let program = words.first().map(base)?;
-    let rest = &words[1..];
-    let has = |options: &[&str]| rest.iter().any(|word| options.contains(&word.text.as_str()));
-    let whole = |word: &Word| Word { below: Some(Below::Some), ..word.clone() };
-    let operands = || rest.iter().filter(|word| !word.text.starts_with('-'));
-    let here = || vec![whole(&Word::literal("."))];
-    match program.as_ref() {
-        "find" if !has(&["-printf", "-fprintf", "-exec", "-execdir", "-ok", "-okdir", "-ls"]) => {
-            Some(found(rest))
-        }
-        "git" if has(&["ls-files"]) || (has(&["diff"]) && has(&["--name-only"])) => Some(here()),
-        "ls" if operands().all(|word| !word.text.contains('/')) => {
-            let named: Vec<Word> = operands().map(whole).collect();
-            Some(if named.is_empty() { here() } else { named })
-        }
-        "grep" | "egrep" | "fgrep"
-            if rest.iter().any(|word| {
-                word.text.starts_with('-') && !word.text.starts_with("--") && word.text.contains('l')
-            }) =>
-        {
-            let named: Vec<Word> = operands().skip(1).map(whole).collect();
-            Some(if named.is_empty() { here() } else { named })
-        }
-        "rg" if has(&["-l", "--files-with-matches", "--files"]) => {
-            let skipped = usize::from(!has(&["--files"]));
-            let named: Vec<Word> = operands().skip(skipped).map(whole).collect();
-            Some(if named.is_empty() { here() } else { named })
-        }
-        // What it prints is taken apart once more.
-        "echo"
-            if rest.iter().all(|word| {
-                word.known
-                    && !word.glob
-                    && !word.text.contains(|c: char| c.is_whitespace() || "\"'\\".contains(c))
-            }) =>
-        {
-            Some(rest.to_vec())
-        }
-        _ => None,
-    }
-}
-
-/// Whether the command hands the lines of its input on as they are, though not all of them.
-pub(super) fn is_filter(command: &Command) -> bool {
-    let Some(program) = command.words.first().map(base) else { return false };
-    let operands: Vec<&Word> = command.words[1..].iter().filter(|word| !word.text.starts_with('-')).collect();
-    let plain = command.redirects.is_empty() && command.fed.is_empty();
-    match program.as_ref() {
-        "sort" | "uniq" => plain && operands.is_empty(),
-        // Their number of lines may stand by itself.
-        "head" | "tail"
-            if command
-                .words
-                .iter()
-                .any(|word| word.text.starts_with("-c") || word.text.starts_with("--b")) =>
-        {
-            false
-        }
-        "head" | "tail" => plain && operands.iter().all(|word| is_digits(&word.text)),
-        "grep" | "egrep" | "fgrep" => {
-            let alters = |word: &Word| {
-                word.text.starts_with("--")
-                    || word.text.contains(['o', 'c', 'n', 'f', 'H', 'e', 'A', 'B', 'C'])
-            };
-            plain
-                && operands.len() == 1
-                && !command.words[1..].iter().any(|word| word.text.starts_with('-') && alters(word))
-        }
-        _ => false,
-    }
+fn is_literal(word: &Word) -> bool {
+    word.known && !word.glob && !word.splits && word.below.is_none() && !word.tilde
 }

@@ -94,8 +94,14 @@ impl Scan {
     fn simple(&mut self, command: &ast::SimpleCommand) {
         let prefix = command.prefix.iter().flat_map(|prefix| &prefix.0);
         let suffix = command.suffix.iter().flat_map(|suffix| &suffix.0);
-        for item in prefix.chain(suffix.clone()) {
+        // What is set for the one that reads a line doesn't stay.
+        let reads = command.word_or_name.as_ref().is_some_and(|word| word.value == "read");
+        for (before, item) in prefix.map(|item| (true, item)).chain(suffix.clone().map(|item| (false, item)))
+        {
             match item {
+                ast::CommandPrefixOrSuffixItem::AssignmentWord(_, word) if before && reads => {
+                    self.default(&word.value);
+                }
                 ast::CommandPrefixOrSuffixItem::AssignmentWord(assignment, _) => self.assignment(assignment),
                 ast::CommandPrefixOrSuffixItem::Word(word) => self.default(&word.value),
                 _ => {}
@@ -116,8 +122,15 @@ impl Scan {
                 self.anything |= words.iter().any(|word| ["eval", "read", "."].contains(word));
             }
             program if SETTING.contains(&program) => {
+                let mut taken = false;
                 for item in suffix {
                     if let ast::CommandPrefixOrSuffixItem::Word(word) = item {
+                        // What `read -d` takes is no name.
+                        let delimits =
+                            program == "read" && ["-d", "-rd", "-p"].contains(&word.value.as_str());
+                        if std::mem::replace(&mut taken, delimits) && !word.value.contains(['$', '`']) {
+                            continue;
+                        }
                         // Which name that is shows only when it is filled in.
                         self.anything |=
                             word.value.contains(['"', '\'', '$', '`', '\\']) && program != "printf";

@@ -3,10 +3,8 @@
 use brush_parser::ast;
 
 use super::{
-    super::script::{Command, Join, Word},
-    Tracer, Unknown, Value, environment,
-    expand::holds_number,
-    is_digits,
+    super::script::{Command, Join, Kind, Word},
+    Tracer, Unknown, Value, environment, is_digits,
 };
 use crate::{preset::Act, text::quoted};
 
@@ -45,16 +43,21 @@ impl Tracer {
                 self.assign(&name, value);
             } else if self.variables.contains_key(&name) {
                 // In some shells, and with some commands, it stays.
-                self.forget(&name, false);
+                self.forget(&name, Kind::Any);
                 stays.push(name.clone());
             }
         }
         command.fed.extend(self.fed.iter().cloned());
+        if !command.fed.is_empty() {
+            command.input = None;
+        } else if !command.redirects.iter().any(|(writes, _)| !writes) {
+            command.input = self.piped;
+        }
         if command.words.is_empty() && simple.word_or_name.is_some() {
             self.doubts.push("the name of the command may be empty".to_owned());
         }
         self.run(command);
-        stays.iter().for_each(|name| self.forget(name, false));
+        stays.iter().for_each(|name| self.forget(name, Kind::Any));
         self.group = group;
     }
 
@@ -75,6 +78,12 @@ impl Tracer {
             ast::CommandPrefixOrSuffixItem::AssignmentWord(assignment, word) => {
                 let declares =
                     command.words.first().is_some_and(|word| DECLARING.contains(&word.text.as_str()));
+                if declares && command.words.iter().any(|word| word.text == "-A") {
+                    let (ast::AssignmentName::VariableName(name)
+                    | ast::AssignmentName::ArrayElementName(name, _)) = &assignment.name;
+                    let name = Word::literal(name);
+                    self.declared(command, std::slice::from_ref(&name));
+                }
                 if before || declares {
                     let (name, value) = self.assignment(assignment);
                     if declares {
@@ -121,7 +130,13 @@ impl Tracer {
         else {
             return;
         };
+        let certain = self.conditions == 0 && self.branches == 0;
+        let keyed = words.iter().chain(&command.words).any(|word| word.text == "-A");
         for word in words.iter().filter(|word| !word.text.starts_with('-')) {
+            if keyed && certain && word.known && ["declare", "typeset"].contains(&builtin.text.as_str()) {
+                let name = word.text.split('=').next().unwrap_or_default();
+                self.keyed.insert(name.to_owned(), Kind::Number);
+            }
             if !word.known {
                 self.doubts.push(format!("what `{}` sets isn't literal", builtin.text));
                 continue;
@@ -134,7 +149,7 @@ impl Tracer {
                     self.localized(command, name);
                     self.steered(name, &value);
                     if word.text.contains("+=") || word.text.contains('[') {
-                        self.forget(name, false);
+                        self.forget(name, Kind::Any);
                     } else {
                         self.declare(command, name, Value::Words(vec![value]));
                     }
@@ -176,7 +191,7 @@ impl Tracer {
         let certain =
             ["export", "readonly"].contains(&builtin) || (!self.locals.is_empty() && builtin == "local");
         if !certain && self.variables.contains_key(name) {
-            self.forget(name, false);
+            self.forget(name, Kind::Any);
         } else {
             self.assign(name, value);
         }
@@ -202,10 +217,10 @@ impl Tracer {
                 // Where the shell is now may be another place when it is used.
                 let value = if word.here && self.moves {
                     Value::Unknown(Unknown { found: true, ..Unknown::default() })
-                } else if word.known || word.number {
+                } else if word.is_of(Kind::Revision) {
                     Value::Words(vec![word])
                 } else {
-                    Value::Unknown(Unknown { found: word.substituted, number: false, foreign: false })
+                    Value::Unknown(Unknown { found: word.substituted, ..Unknown::default() })
                 };
                 let value = match (assignment.append, self.variables.get(name)) {
                     (false, _) => value,
@@ -233,7 +248,7 @@ impl Tracer {
                 let mut known = !assignment.append || self.variables.contains_key(name);
                 for (index, element) in elements {
                     if let Some(index) = index {
-                        self.calculate(&index.value);
+                        self.key(name, &index.value);
                         known = false;
                     }
                     words.extend(self.expand(&element.value));
@@ -246,12 +261,20 @@ impl Tracer {
                 (name.clone(), value)
             }
             (ast::AssignmentName::ArrayElementName(name, index), value) => {
-                self.calculate(index);
+                self.key(name, index);
                 if let ast::AssignmentValue::Scalar(word) = value {
                     let _ = self.word(&word.value);
                 }
                 (name.clone(), Value::Unknown(Unknown { found: true, ..Unknown::default() }))
             }
+        }
+    }
+
+    /// The index of an element that is set.
+    fn key(&mut self, name: &str, index: &str) {
+        let kind = self.index(name, index).value_kind();
+        if let Some(known) = self.keyed.get_mut(name) {
+            *known = (*known).max(kind);
         }
     }
 
@@ -267,14 +290,21 @@ impl Tracer {
         command.connected |=
             !matches!(redirect, ast::IoRedirect::HereDocument(..) | ast::IoRedirect::HereString(..));
         match redirect {
-            ast::IoRedirect::File(_, kind, target) => {
+            ast::IoRedirect::File(number, kind, target) => {
+                let input = number.is_none_or(|number| number == 0);
                 let word = match target {
                     ast::IoFileRedirectTarget::Fd(_) => return,
                     ast::IoFileRedirectTarget::ProcessSubstitution(_, subshell) => {
-                        self.substituted(subshell);
+                        let word = self.substituted(subshell);
+                        let reads = matches!(kind, ast::IoFileRedirectKind::Read);
+                        if reads && input {
+                            self.unread(command);
+                            command.input = self.printer;
+                        }
+                        command.redirects.push((!reads, word));
                         return;
                     }
-                    ast::IoFileRedirectTarget::Filename(word) => self.target(&word.value),
+                    ast::IoFileRedirectTarget::Filename(word) => self.target(&word.value).meant(),
                     ast::IoFileRedirectTarget::Duplicate(word) => {
                         let word = self.target(&word.value);
                         let text = word.text.strip_suffix('-').unwrap_or(&word.text);
@@ -287,6 +317,7 @@ impl Tracer {
                 match kind {
                     ast::IoFileRedirectKind::Read => {
                         self.unread(command);
+                        command.input = None;
                         command.redirects.push((false, word));
                     }
                     ast::IoFileRedirectKind::DuplicateInput => {
@@ -335,7 +366,7 @@ impl Tracer {
 
     fn fed(&mut self, word: Word, command: &mut Command) {
         // A text that isn't known whole is looked through all the same.
-        command.opaque |= !word.known && !word.number;
+        command.opaque |= !word.is_of(Kind::Number);
         command.fed.push(word.text);
     }
 
@@ -391,7 +422,7 @@ impl Tracer {
                 );
                 for raw in [left, right] {
                     let word = self.word(&raw.value);
-                    if calculated && !holds_number(&word) {
+                    if calculated && !word.is_number() {
                         if word.known {
                             self.calculate(&word.text.clone());
                             if word.text.contains(['$', '`']) {

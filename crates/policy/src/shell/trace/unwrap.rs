@@ -1,7 +1,7 @@
 //! Commands that run other commands, each by the grammar of its own options.
 
 use super::super::{
-    script::{Below, Word},
+    script::{Below, Kind, Word},
     walk::{base, program, runs_others},
 };
 
@@ -192,7 +192,7 @@ fn command(words: &[Word], options: &[&str], before: usize) -> Wrapped {
 }
 
 fn is_literal(word: &Word) -> bool {
-    (word.known || word.number) && !word.glob && !word.splits
+    word.is_of(Kind::Number) && !word.glob && !word.splits
 }
 
 /// The options that were found, each with its value.
@@ -502,7 +502,10 @@ pub(in crate::shell) fn found(words: &[Word]) -> Vec<Word> {
         .collect();
     let starts = words.iter().take_while(|word| !word.text.starts_with(['-', '(', '!']));
     let mut starts: Vec<Word> = starts.map(|word| (*word).clone()).collect();
-    let follows = words.iter().any(|word| ["-L", "-follow"].contains(&word.text.as_str()));
+    // What it runs has options of its own.
+    let own =
+        words.iter().take_while(|word| !["-exec", "-execdir", "-ok", "-okdir"].contains(&word.text.as_str()));
+    let follows = own.clone().any(|word| ["-L", "-follow"].contains(&word.text.as_str()));
     if starts.is_empty() {
         starts.push(Word::literal("."));
     }

@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeSet, HashMap},
     ffi::OsString,
     fs,
-    os::unix::fs::symlink,
+    os::unix::fs::{PermissionsExt, symlink},
     path::{Path, PathBuf},
     process::Command,
 };
@@ -16,9 +16,16 @@ use crate::support::WORKSPACE;
 
 /// What has to be real, since it runs other programs or feeds them.
 const REAL: &[&str] = &[
-    "bash", "cat", "dash", "echo", "env", "find", "nice", "nohup", "printf", "seq", "setsid", "stdbuf",
-    "tee", "timeout", "true", "unshare", "xargs",
+    "basename", "bash", "cat", "dash", "dirname", "echo", "env", "find", "nice", "nohup", "printf", "seq",
+    "setsid", "stdbuf", "tee", "timeout", "true", "unshare", "xargs",
 ];
+
+/// `mktemp` that doesn't draw a name, so that what is done with it can be told.
+const MKTEMP: &str = r#"#!/bin/dash
+name=/tmp/tmp.XXXXXXXXXX
+for word; do case $word in *XXX*) name=$word ;; esac; done
+echo "$name"
+"#;
 
 /// The driver's own programs. The last one is the mark between two commands.
 const DRIVERS: &[&str] = &["rm", "mkdir", "cp"];
@@ -116,7 +123,13 @@ impl Sandbox {
         symlink("/proc/self/fd", prepared.join("dev/fd")).unwrap();
         fs::write(prepared.join("dev/null"), "").unwrap();
         fs::write(prepared.join("driver"), DRIVER).unwrap();
+        let mktemp = prepared.join("bin/mktemp");
+        fs::write(&mktemp, MKTEMP).unwrap();
+        fs::set_permissions(&mktemp, fs::Permissions::from_mode(0o755)).unwrap();
         for name in stand_ins(commands) {
+            if name == "mktemp" {
+                continue;
+            }
             symlink("true", prepared.join("bin").join(name)).unwrap();
         }
         for (index, command) in commands.iter().enumerate() {

@@ -1,0 +1,100 @@
+//! Commands by whose failure a shell ends, so that what follows runs only where they went well.
+
+use brush_parser::ast;
+
+use super::{
+    super::script::{Command, Word},
+    Tracer,
+};
+
+impl Tracer {
+    /// Whether the shell ends where the first command of the list fails: `cd x || exit`, or after `set -e`.
+    pub(super) fn must_succeed(&self, list: &ast::AndOrList) -> bool {
+        let moves = |name: &str| ["cd", "pushd"].contains(&name) && !self.functions.contains_key(name);
+        if list.first.bang || !simple(&list.first).is_some_and(moves) {
+            return false;
+        }
+        match list.additional.as_slice() {
+            [] => {
+                self.errexit == Some(self.scope)
+                    && self.tested == 0
+                    && self.conditions == 0
+                    && self.branches == 0
+            }
+            [ast::AndOr::Or(otherwise)] => !otherwise.bang && self.exits(otherwise),
+            _ => false,
+        }
+    }
+
+    /// Whether the shell is sure to end with the pipeline.
+    fn exits(&self, pipeline: &ast::Pipeline) -> bool {
+        let own = |name: &str| self.functions.contains_key(name);
+        if let Some(name) = simple(pipeline) {
+            return name == "exit" && !own("exit");
+        }
+        let [ast::Command::Compound(ast::CompoundCommand::BraceGroup(group), None)] = pipeline.seq.as_slice()
+        else {
+            return false;
+        };
+        let says = |ast::CompoundListItem(and_or, separator): &ast::CompoundListItem| {
+            let name = simple(&and_or.first).filter(|_| and_or.additional.is_empty() && !and_or.first.bang);
+            matches!(separator, ast::SeparatorOperator::Sequence)
+                && name.is_some_and(|name| ["echo", "printf", "exit"].contains(&name) && !own(name))
+        };
+        let last = group.list.0.last().and_then(|ast::CompoundListItem(and_or, _)| simple(&and_or.first));
+        last == Some("exit") && group.list.0.iter().all(says)
+    }
+
+    /// `set -e`, and what may take it back.
+    pub(super) fn ends(&mut self, command: &Command, by_shell: bool) {
+        let Some((name, words)) = command.words.split_first() else { return };
+        match name.text.as_str() {
+            "set" => {
+                let options = options(words);
+                let letter = |sign: char| {
+                    options
+                        .iter()
+                        .any(|word| word.text.strip_prefix(sign).is_some_and(|letters| letters.contains('e')))
+                };
+                let named = |sign: char| {
+                    options.windows(2).any(|pair| {
+                        pair[0].text.starts_with(sign) && takes_name(&pair[0]) && pair[1].text == "errexit"
+                    })
+                };
+                let plain = words.iter().all(|word| word.known && !word.glob);
+                let certain =
+                    by_shell && self.tested == 0 && self.conditions == 0 && self.branches == 0 && plain;
+                if letter('+') || named('+') || !plain {
+                    self.errexit = None;
+                } else if certain && (letter('-') || named('-')) {
+                    self.errexit = Some(self.scope);
+                }
+            }
+            "source" | "." | "eval" => self.errexit = None,
+            _ => {}
+        }
+    }
+}
+
+/// The name of the one command that a pipeline is, where it is a plain word that nothing stands before.
+fn simple(pipeline: &ast::Pipeline) -> Option<&str> {
+    let [ast::Command::Simple(simple)] = pipeline.seq.as_slice() else { return None };
+    let name = simple.word_or_name.as_ref().filter(|_| simple.prefix.is_none())?;
+    Some(name.value.as_str())
+}
+
+/// The words of `set` that are options, with the names that some take.
+fn options(words: &[Word]) -> &[Word] {
+    let mut at = 0;
+    while let Some(word) = words.get(at) {
+        if !word.text.starts_with(['-', '+']) || ["-", "--"].contains(&word.text.as_str()) {
+            break;
+        }
+        at += if takes_name(word) { 2 } else { 1 };
+    }
+    &words[..at.min(words.len())]
+}
+
+fn takes_name(option: &Word) -> bool {
+    option.text.ends_with('o') && !option.text.starts_with("--")
+}

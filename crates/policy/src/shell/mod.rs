@@ -13,6 +13,7 @@ mod grammar;
 mod known;
 mod lex;
 mod meaning;
+mod operand;
 mod parse;
 mod program_text;
 mod reader;

@@ -15,6 +15,7 @@ mod handle;
 mod hooks;
 mod import;
 mod install;
+mod moves;
 mod own_settings;
 mod paths;
 mod presets;

@@ -6,9 +6,12 @@
 
 mod arithmetic;
 mod builtin;
+mod changed;
 mod ends;
 mod environment;
 mod expand;
+mod filling;
+mod functions;
 mod listed;
 mod pieces;
 mod run;
@@ -16,6 +19,7 @@ mod scan;
 mod simple;
 mod told;
 mod unwrap;
+mod variables;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -26,7 +30,10 @@ use brush_parser::ast;
 
 pub(super) use self::{pieces::end_of_script, unwrap::found};
 
-use self::scan::Scan;
+use self::{
+    scan::Scan,
+    variables::{Unknown, Value},
+};
 use super::{
     MAX_COMMAND_BYTES,
     lex::lex,
@@ -119,28 +126,6 @@ fn plain_words(text: &str) -> Option<Vec<Word>> {
         first.contains(['=', '%', '+']) || super::walk::is_keyword(first) || unwrap::is_special(first);
     // A word like `a=b` is no file of that name.
     (!special).then(|| words.iter().map(|word| Word::literal(word)).collect())
-}
-
-/// What a variable holds.
-#[derive(Debug, Clone)]
-enum Value {
-    /// These words; one, unless it is an array.
-    Words(Vec<Word>),
-    /// Something that isn't known.
-    Unknown(Unknown),
-    /// One of these files.
-    Found(Rc<[Word]>),
-}
-
-/// What is known of what isn't.
-#[derive(Debug, Clone, Copy, Default)]
-struct Unknown {
-    /// Whether it came from outside the script, so that a person must look at it.
-    foreign: bool,
-    /// What kind of text it is.
-    kind: Kind,
-    /// Whether another command found it.
-    found: bool,
 }
 
 #[derive(Debug, Default)]
@@ -243,28 +228,6 @@ impl Tracer {
         for text in std::mem::take(&mut self.traps) {
             let result = self.script(&text, Join::Then);
             self.unparsed(result, &text);
-        }
-    }
-
-    /// Functions that nothing called: what they do is found as well.
-    fn uncalled(&mut self) {
-        // One may define another.
-        while !self.too_complex {
-            if let Some(body) = self.leftover.pop() {
-                self.depth += 1;
-                self.arguments = None;
-                self.subshell(|tracer| tracer.body(&body));
-                self.depth -= 1;
-                continue;
-            }
-            let names = self.functions.keys().filter(|name| !self.called.contains(*name));
-            let Some(name) = names.min().cloned() else { return };
-            let Some(body) = self.functions.get(&name).cloned() else { return };
-            self.called.insert(name);
-            self.depth += 1;
-            self.arguments = None;
-            self.conditional(|tracer| tracer.body(&body));
-            self.depth -= 1;
         }
     }
 
@@ -577,28 +540,6 @@ impl Tracer {
         self.keyed = keyed;
     }
 
-    fn define(&mut self, function: &ast::FunctionDefinition) {
-        let name = function.fname.value.clone();
-        if self.conditions > 0 || self.functions.contains_key(&name) {
-            self.doubtful.insert(name.clone());
-        }
-        self.called.remove(&name);
-        self.functions.insert(name, Rc::new(function.body.clone()));
-    }
-
-    fn body(&mut self, body: &ast::FunctionBody) {
-        if self.depth >= MAX_DEPTH {
-            self.too_complex = true;
-            return;
-        }
-        let fed = self.fed.clone();
-        if let Some(redirects) = &body.1 {
-            self.connected(redirects, Join::Then);
-        }
-        self.compound(&body.0, Join::Then);
-        self.fed = fed;
-    }
-
     /// Adds a command.
     fn push(&mut self, mut command: Command) -> usize {
         self.words += command.words.len();
@@ -633,39 +574,6 @@ impl Tracer {
     fn new_group(&mut self) -> usize {
         self.groups += 1;
         self.groups
-    }
-
-    fn assign(&mut self, name: &str, value: Value) {
-        let value = if self.readonly.contains(name) {
-            Value::Unknown(Unknown { found: true, ..Unknown::default() })
-        } else {
-            value
-        };
-        self.set.push(name.to_owned());
-        self.variables.insert(name.to_owned(), value);
-    }
-
-    fn forget(&mut self, name: &str, kind: Kind) {
-        self.assign(name, Value::Unknown(Unknown { kind, found: true, foreign: false }));
-    }
-
-    /// Forgets what was set since.
-    fn unsettle(&mut self, from: usize) {
-        let names: HashSet<String> = self.set.drain(from..).collect();
-        for name in names {
-            let found = |word: &Word| word.substituted;
-            let unknown = match self.variables.get(&name) {
-                Some(Value::Words(words)) => Unknown {
-                    kind: words.iter().map(Word::value_kind).max().unwrap_or_default(),
-                    found: words.iter().any(found),
-                    foreign: false,
-                },
-                Some(Value::Unknown(unknown)) => *unknown,
-                Some(Value::Found(_)) => Unknown { found: true, ..Unknown::default() },
-                None => Unknown::default(),
-            };
-            self.assign(&name, Value::Unknown(unknown));
-        }
     }
 }
 

@@ -1,12 +1,7 @@
 //! What a command runs in turn.
 
-use std::rc::Rc;
-
-use brush_parser::ast;
-
 use super::{
     super::{
-        grammar::{Effect, read},
         parse::Unparsed,
         script::{Command, Join, Kind, Word},
         walk::base,
@@ -296,53 +291,6 @@ impl Tracer {
                 tracer.run_as(Command { words, fed: Vec::new(), ..next.clone() }, false);
             }
         });
-    }
-
-    fn call(&mut self, name: &str, body: &Rc<ast::FunctionBody>, command: Command) {
-        self.called.insert(name.to_owned());
-        if self.doubtful.contains(name) {
-            self.doubts.push(format!("{} may be a function or not", quoted(name)));
-        }
-        if self.depth >= MAX_DEPTH {
-            self.too_complex = true;
-            return;
-        }
-        let arguments = command.words[1..].to_vec();
-        // Its name is what a rule may speak of; what it does follows.
-        // A name that a command has too may be either, by the time.
-        let known = !matches!(read(&command.words), Effect::Guessed(Act::UnknownCommand, _));
-        self.push(Command {
-            wraps: !known,
-            redirects: Vec::new(),
-            fed: Vec::new(),
-            variables: Vec::new(),
-            ..command.clone()
-        });
-        if !command.is_empty()
-            && (!command.redirects.is_empty() || !command.variables.is_empty() || !self.doubts.is_empty())
-        {
-            let variables = command.variables.clone();
-            self.push(Command { words: Vec::new(), fed: Vec::new(), ..command.clone() });
-            for (name, value) in variables {
-                self.assign(&name, Value::Words(vec![value]));
-            }
-        }
-        let before = self.arguments.replace(arguments);
-        let fed = std::mem::replace(&mut self.fed, command.fed);
-        let piped = std::mem::replace(&mut self.piped, command.input);
-        self.depth += 1;
-        self.locals.push(Vec::new());
-        // It may return before its end.
-        self.conditional(|tracer| tracer.body(body));
-        for (name, value) in self.locals.pop().into_iter().flatten().rev() {
-            match value {
-                Some(value) => self.assign(&name, value),
-                None => drop(self.variables.remove(&name)),
-            }
-        }
-        self.depth -= 1;
-        self.arguments = before;
-        (self.fed, self.piped) = (fed, piped);
     }
 }
 

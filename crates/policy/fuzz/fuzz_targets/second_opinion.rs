@@ -35,11 +35,13 @@ fn collect<'a>(node: Node<'_>, script: &'a str, names: &mut Vec<&'a str>) {
     if node.kind() == "command"
         && let Some(name) = node.child_by_field_name("name")
     {
+        // An escaped blank is the start of a name to every shell; the grammar passes over it.
+        let escaped = script[..name.start_byte()].trim_end_matches([' ', '\t']).ends_with('\\');
         let name = &script[name.byte_range()];
         let is_plain = |c: char| c.is_ascii_alphanumeric() || "./_+-".contains(c);
         // Words of the language that the grammar takes for commands now and then.
         let is_word = ["coproc", "time", "while", "until", "select"].contains(&name);
-        if name.chars().all(is_plain) && !is_word {
+        if name.chars().all(is_plain) && !is_word && !escaped {
             names.push(name);
         }
     }

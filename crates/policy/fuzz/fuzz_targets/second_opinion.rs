@@ -37,11 +37,14 @@ fn collect<'a>(node: Node<'_>, script: &'a str, names: &mut Vec<&'a str>) {
     {
         // An escaped blank is the start of a name to every shell; the grammar passes over it.
         let escaped = script[..name.start_byte()].trim_end_matches([' ', '\t']).ends_with('\\');
+        // A number before a redirection is the descriptor's.
+        let descriptor = script[name.byte_range()].bytes().all(|byte| byte.is_ascii_digit())
+            && script[name.end_byte()..].starts_with(['<', '>']);
         let name = &script[name.byte_range()];
         let is_plain = |c: char| c.is_ascii_alphanumeric() || "./_+-".contains(c);
         // Words of the language that the grammar takes for commands now and then.
         let is_word = ["coproc", "time", "while", "until", "select"].contains(&name);
-        if name.chars().all(is_plain) && !is_word && !escaped {
+        if name.chars().all(is_plain) && !is_word && !escaped && !descriptor {
             names.push(name);
         }
     }

@@ -8,6 +8,7 @@ use super::{Hit, Judge};
 use crate::{
     path::{Access, Located},
     rule::{Rule, Subject},
+    shell::Word,
     verdict::Decision,
 };
 
@@ -16,6 +17,9 @@ const MAX_NAMES: usize = 4096;
 
 /// The most names that are looked at for one call.
 const MAX_LOOKED_AT: usize = 10_000;
+
+/// The most names that are looked at where commands take them apart.
+const MAX_PARTED: usize = 50_000;
 
 /// Directories that builders make and fill: what lies there is theirs, whatever it is called.
 const MADE: &[&str] = &[
@@ -38,6 +42,8 @@ const MADE: &[&str] = &[
 pub(super) struct Contents<'a> {
     found: RefCell<HashMap<(PathBuf, Access), Option<&'a Rule>>>,
     looked_at: Cell<usize>,
+    /// How many names were looked at where commands take them apart.
+    parted: Cell<usize>,
 }
 
 impl<'a> Judge<'a> {
@@ -52,6 +58,48 @@ impl<'a> Judge<'a> {
         let inside = located.reached.iter().filter_map(|directory| self.rule_inside(directory, access));
         let inside = inside.max_by_key(|rule| rule.effect).map(|rule| Hit { rule, named: true });
         if strictness(inside) > strictness(hit) { inside } else { hit }
+    }
+
+    /// Whether no name below the directory comes to an option, or to a path that starts elsewhere, where names are taken apart
+    /// at their blanks: `a /b` is a file in a directory that is called `a `. What can't be looked through counts as holding
+    /// such a name.
+    pub(super) fn names_are_whole(&self, directory: &Word, cwd: &Path) -> bool {
+        if !self.links.has_links() {
+            return true;
+        }
+        let target = self.target(directory, cwd);
+        let located = target.to_str().and_then(|path| self.roots.locate(path, cwd, self.links).ok());
+        let Some(located) = located else { return false };
+        let mut todo = located.reached.clone();
+        while let Some(directory) = todo.pop() {
+            if self.links.is_absent(&directory) || self.links.is_file(&directory) {
+                continue;
+            }
+            let Some(names) = self.links.names(&directory, MAX_NAMES) else { return false };
+            self.contents.parted.set(self.contents.parted.get() + names.len());
+            if self.contents.parted.get() > MAX_PARTED {
+                return false;
+            }
+            for name in names {
+                let text = name.to_string_lossy();
+                let parted = text.contains(char::is_whitespace)
+                    && (text.ends_with(char::is_whitespace)
+                        || text
+                            .split(char::is_whitespace)
+                            .skip(1)
+                            .any(|part| part == ".." || part.starts_with('-')));
+                if parted {
+                    return false;
+                }
+                if !MADE.contains(&text.as_ref()) && text != ".git" {
+                    let path = directory.join(&name);
+                    if self.links.is_directory(&path) {
+                        todo.push(path);
+                    }
+                }
+            }
+        }
+        true
     }
 
     /// The strictest rule with wildcards that restricts a file somewhere below the directory. What can't be looked through

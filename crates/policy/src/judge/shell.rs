@@ -459,6 +459,10 @@ impl Judge<'_> {
             return self.weigh(strictest, Act::Inspect, None, "a stream");
         }
         if let Some(below) = &word.below {
+            if word.parted && !self.names_are_whole(word, cwd) {
+                let detail = format!("a name below {} may be taken apart into others", quoted(&word.text));
+                strictest.add(self.settle(Act::GlobPath, whole, &detail));
+            }
             let directory = Word { below: None, ..word.clone() };
             return strictest.add(self.files_below(&directory, below, cwd, access, whole));
         }

@@ -95,6 +95,8 @@ pub(crate) struct Word {
     pub(crate) here: bool,
     /// Files that lie below the directory that the text names, instead of that directory.
     pub(crate) below: Option<Below>,
+    /// Whether the names of these files are taken apart at their blanks, so that each may be several words.
+    pub(crate) parted: bool,
     /// Where the files lie of which this is one, in a word that isn't known but for that: what another command finds.
     pub(crate) found: Option<Rc<[Self]>>,
 }

@@ -407,3 +407,39 @@ fn a_loop_over_directories_goes_into_each_that_is_there() {
     check("for d in linked/*/; do (cd \"$d\" && rm -rf dist); done", Decision::Deny);
     check("cd packages/*/ && rm -rf dist", Decision::Ask);
 }
+
+#[test]
+fn names_with_blanks_are_asked_where_they_are_taken_apart() {
+    let (_dir, surroundings) = world();
+    let ws = &surroundings.workspace;
+    for name in ["plain/a b", "turned/x /etc", "up/x .. y", "option"] {
+        fs::create_dir_all(ws.join(name)).unwrap();
+    }
+    fs::write(ws.join("turned/x /etc/hosts"), "").unwrap();
+    fs::write(ws.join("option/a -rf.log"), "").unwrap();
+    let check = |command: &str, place: &str, expected: Decision| {
+        let command = command.replace("DIR", place);
+        assert_eq!(judge_in(&surroundings, "", &command), expected, "{command}");
+    };
+    for parting in [
+        "find DIR -type f | xargs cat",
+        "find DIR -name '*.log' | xargs rm -f",
+        "for f in $(find DIR -type f); do cat \"$f\"; done",
+        "cat $(find DIR -type f)",
+    ] {
+        check(parting, "plain", Decision::Allow);
+        for place in ["turned", "up", "option"] {
+            check(parting, place, Decision::Ask);
+        }
+    }
+    for whole in [
+        "find DIR -type f -print0 | xargs -0 cat",
+        "find DIR -type f | while read -r f; do cat \"$f\"; done",
+        "mapfile -t a < <(find DIR -type f); cat \"${a[@]}\"",
+        "find DIR -type f -exec cat {} +",
+    ] {
+        for place in ["plain", "turned", "up", "option"] {
+            check(whole, place, Decision::Allow);
+        }
+    }
+}

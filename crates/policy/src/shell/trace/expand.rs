@@ -235,7 +235,10 @@ impl Tracer {
         };
         match value {
             // Any number of them.
-            Some(value @ Value::Found(_)) => filling.value(&value, false, true),
+            Some(value @ Value::Found(_)) => {
+                filling.value(&value, quoted, true);
+                filling.current().splits = true;
+            }
             Some(value) => filling.value(&value, quoted, true),
             None if ["@", "*"].contains(&name) => {
                 filling.value(&Value::Unknown(Unknown::default()), false, true);

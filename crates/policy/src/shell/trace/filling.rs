@@ -75,7 +75,10 @@ impl Filling {
                 // With anything before or after it, it names another file.
                 let whole = self.current.as_ref().is_none_or(|word| word.known && word.text.is_empty());
                 let word = self.current();
-                word.found = whole.then(|| Rc::clone(files));
+                word.found = whole.then(|| match quoted {
+                    true => Rc::clone(files),
+                    false => files.iter().map(|files| Word { parted: true, ..files.clone() }).collect(),
+                });
                 (word.known, word.kind, word.pattern) = (false, Kind::Any, None);
                 word.splits |= !quoted;
                 word.substituted = true;

@@ -244,7 +244,12 @@ impl Tracer {
     ) {
         let given = |text: &String| text.split_whitespace().map(Word::literal).collect::<Vec<_>>();
         let listed = match command.fed.as_slice() {
-            [] => self.before(&command).and_then(|before| listed(&before.words)),
+            [] => self.before(&command).and_then(|before| listed(&before.words)).map(|mut files| {
+                let whole = |word: &Word| ["-0", "--null"].contains(&word.text.as_str());
+                let parted = !command.words.iter().any(whole);
+                files.iter_mut().for_each(|files| files.parted = parted && files.below.is_some());
+                files
+            }),
             [text] if !text.contains(['\'', '"', '\\']) && !command.opaque => {
                 let mut words = given(text);
                 // A `~` that stood for the home directory before it was fed.

@@ -3,7 +3,7 @@ use std::path::Path;
 use super::{
     Hit, Judge,
     files::{By, Named},
-    search::environments_of,
+    search::{Copied, environments_of},
 };
 use crate::{
     path::{Access, could_be_secret},
@@ -121,6 +121,10 @@ impl Judge<'_> {
     ) -> Verdict {
         let target = self.target(directory, cwd);
         let text = target.to_string_lossy();
+        let secrets = |copied: &Copied| copied.secrets && target.starts_with(&copied.to);
+        if self.copied.borrow().iter().any(secrets) {
+            return self.changed_before(&directory.text);
+        }
         if access == Access::Read {
             let mut verdict = self.reading(
                 Named { text: &text, shown: &directory.text, cwd },

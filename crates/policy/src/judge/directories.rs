@@ -22,10 +22,12 @@ impl Judge<'_> {
         struct Shell {
             anywhere: Directories,
             succeeded: Directories,
+            /// Wherever it has been.
+            been: Directories,
         }
         let begin: Directories = Some(Rc::from([start.to_owned()]));
         let mut shells: Vec<Option<Shell>> = vec![None; script.scopes.len().max(1)];
-        shells[0] = Some(Shell { anywhere: begin.clone(), succeeded: begin });
+        shells[0] = Some(Shell { anywhere: begin.clone(), succeeded: begin.clone(), been: begin });
         let mut all = Vec::with_capacity(script.commands.len());
         for command in &script.commands {
             // A shell starts where the one that started it is.
@@ -37,23 +39,26 @@ impl Judge<'_> {
             }
             for scope in fresh {
                 let from = shells.get(outer).cloned().flatten();
-                let place =
-                    from.and_then(
-                        |shell| {
-                            if command.join == Join::And { shell.succeeded } else { shell.anywhere }
-                        },
-                    );
-                shells[scope] = Some(Shell { anywhere: place.clone(), succeeded: place });
+                let place = from.and_then(|shell| match command.join {
+                    _ if command.late => shell.been,
+                    Join::And => shell.succeeded,
+                    _ => shell.anywhere,
+                });
+                shells[scope] =
+                    Some(Shell { anywhere: place.clone(), succeeded: place.clone(), been: place });
             }
             let Some(Some(shell)) = shells.get_mut(command.scope) else {
                 all.push(None);
                 continue;
             };
             if command.lost {
-                *shell = Shell { anywhere: None, succeeded: None };
+                *shell = Shell { anywhere: None, succeeded: None, been: None };
             }
-            let here =
-                if command.join == Join::And { shell.succeeded.clone() } else { shell.anywhere.clone() };
+            let here = match command.join {
+                _ if command.late => shell.been.clone(),
+                Join::And => shell.succeeded.clone(),
+                _ => shell.anywhere.clone(),
+            };
             all.push(here.clone());
             if command.words.is_empty() {
                 continue;
@@ -69,6 +74,8 @@ impl Judge<'_> {
             }
             let there = here.clone().and_then(|here| self.changed(&command.words[1..], &here));
             shell.succeeded.clone_from(&there);
+            shell.been = shell.been.as_deref().zip(there.as_deref()).map(either);
+            shell.been = shell.been.take().filter(|directories| directories.len() <= MAX_DIRECTORIES);
             if command.must && !command.branch {
                 shell.anywhere = there;
                 continue;
@@ -92,7 +99,11 @@ impl Judge<'_> {
             }
             // One of those that a pattern matches; where there is none yet, the pattern stands for it.
             (Some(word), None)
-                if word.known && word.one && !word.tilde && !word.text.starts_with(['-', '+', '*']) =>
+                if word.known
+                    && word.one
+                    && !word.tilde
+                    && !word.text.starts_with(['-', '+', '*'])
+                    && !word.text.contains("**") =>
             {
                 let mut there = Vec::new();
                 for cwd in here {

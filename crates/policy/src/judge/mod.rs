@@ -16,7 +16,7 @@ mod web;
 mod wildcards;
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::HashSet,
     fmt::{self, Write as _},
     path::{Path, PathBuf},
@@ -119,6 +119,9 @@ impl Policies {
                     tool,
                     listed,
                     made: RefCell::default(),
+                    carried: RefCell::default(),
+                    copied: RefCell::default(),
+                    odd_names: Cell::default(),
                     contents,
                     moved,
                     counting,
@@ -176,6 +179,12 @@ struct Judge<'a> {
     listed: Listed,
     /// Programs that the command just built of the workspace's own files.
     made: RefCell<HashSet<PathBuf>>,
+    /// Where what it wrote was moved or copied to with the directory it lies in.
+    carried: RefCell<Vec<PathBuf>>,
+    /// Where copies of directories come to be that hold links or `.env` files.
+    copied: RefCell<Vec<search::Copied>>,
+    /// Whether it makes a name that may be taken apart at its blanks.
+    odd_names: Cell<bool>,
     /// What was found in directories that this call takes with everything in them.
     contents: Contents<'a>,
     /// The rules that start from where a link leads.

@@ -32,6 +32,16 @@ pub(super) fn searches(words: &[Word]) -> bool {
     git || SEARCHING.contains(&program(words))
 }
 
+/// A directory that an earlier part of the command makes as a copy of another.
+#[derive(Debug)]
+pub(super) struct Copied {
+    pub(super) to: PathBuf,
+    /// Whether there are `.env` files in it.
+    pub(super) secrets: bool,
+    /// Whether there are links in it.
+    pub(super) links: bool,
+}
+
 /// Which of the files in a directory a search prints from.
 #[derive(Debug, PartialEq, Eq)]
 enum Taken {
@@ -59,6 +69,15 @@ impl Judge<'_> {
         let mut verdict = self.settle(Act::Inspect, None, "nothing private lies there");
         let taken = taken(words);
         let follows = follows_links(words);
+        let copied = |place: &PathBuf| {
+            self.copied.borrow().iter().any(|copied| {
+                let counts = (copied.secrets && taken != Taken::Nothing) || (copied.links && follows);
+                counts && (place.starts_with(&copied.to) || copied.to.starts_with(place))
+            })
+        };
+        if let Some(place) = places.iter().find(|place| copied(place)) {
+            verdict = verdict.strictest(self.changed_before(&place.to_string_lossy()));
+        }
         for place in &places {
             let Ok(located) = self.roots.locate(&place.to_string_lossy(), start, self.links) else {
                 continue;

@@ -10,7 +10,7 @@ use super::{
     changes::Changes,
     directories::changes_directory,
     files::{By, Named, outside},
-    search::searches,
+    search::{Copied, environments_of, searches},
     strictest::Strictest,
 };
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
     rule::Subject,
     shell::{
         Candidate, Command, Effect, Join, MAX_COMMAND_BYTES, Meaning, Use, Word, everything_that_might_run,
-        program, read, risks, trace,
+        git_subcommand, program, read, risks, trace,
     },
     text::{quoted, shown},
     tool::COMMAND_ARGUMENTS,
@@ -105,7 +105,14 @@ impl Judge<'_> {
                     add(next, command, !compound);
                 }
                 self.builds(command, meaning, here, &written);
-                written.extend(here.into_iter().flatten().flat_map(|cwd| self.writes(command, meaning, cwd)));
+                self.carries(meaning, here, !written.is_empty());
+                self.copies(command, meaning, here);
+                for path in here.into_iter().flatten().flat_map(|cwd| self.writes(command, meaning, cwd)) {
+                    // A name with a blank in it, that may be taken apart later on.
+                    let odd = path.to_string_lossy().contains(char::is_whitespace);
+                    self.odd_names.set(self.odd_names.get() || odd);
+                    written.insert(path);
+                }
             }
         }
         strictest.verdict().unwrap_or_else(|| self.unreadable("the command is empty"))
@@ -120,7 +127,20 @@ impl Judge<'_> {
         written: &HashSet<PathBuf>,
     ) {
         let (used, Some([cwd])) = (&meaning.used, here) else { return };
-        if meaning.guess.is_some() || used.act != Act::Build || used.directory.is_some() || command.wraps {
+        if used.act != Act::Build || command.wraps {
+            return;
+        }
+        let outputs = || {
+            let outputs = used.paths.iter().filter(|(access, _)| *access == Access::Write);
+            outputs.map(|(_, word)| self.target(word, cwd)).collect::<Vec<_>>()
+        };
+        // Whatever else it is built of.
+        self.made.borrow_mut().retain(|path| !outputs().contains(path));
+        let fed = !command.fed.is_empty()
+            || command.input.is_some()
+            || command.words.iter().any(|word| word.text == "-");
+        let skipped = command.branch || meaning.guess.is_some() || used.directory.is_some();
+        if fed || skipped || !compiles(&command.words) {
             return;
         }
         let own = |path: PathBuf| {
@@ -129,11 +149,40 @@ impl Judge<'_> {
                 .is_some_and(|located| located.standing(Access::Read, &self.roots).place == Place::Workspace);
             own && !written.iter().any(|written| written.starts_with(&path) || path.starts_with(written))
         };
-        let reads = used.paths.iter().filter(|(access, _)| *access == Access::Read);
+        let reads = || used.paths.iter().filter(|(access, _)| *access == Access::Read);
         let known = used.paths.iter().all(|(_, word)| word.known && !word.glob);
-        if known && own(cwd.clone()) && reads.map(|(_, word)| self.target(word, cwd)).all(own) {
-            let outputs = used.paths.iter().filter(|(access, _)| *access == Access::Write);
-            self.made.borrow_mut().extend(outputs.map(|(_, word)| self.target(word, cwd)));
+        let sources = reads().count() > 0 && reads().map(|(_, word)| self.target(word, cwd)).all(own);
+        if known && sources && own(cwd.clone()) {
+            self.made.borrow_mut().extend(outputs());
+        }
+    }
+
+    /// Takes down where copies of directories come to be that hold links or `.env` files: what is searched later is not there
+    /// yet.
+    fn copies(&self, command: &Command, meaning: &Meaning, here: Option<&[PathBuf]>) {
+        for cwd in here.into_iter().flatten() {
+            if let Some(moved) = &meaning.used.moved {
+                let sources: Vec<PathBuf> =
+                    moved.from.iter().flat_map(|word| self.targets(word, cwd)).collect();
+                let secrets = sources.iter().any(|source| !environments_of(self, source).is_empty());
+                let links = !sources.iter().all(|source| self.holds_no_link(source));
+                let places = moved.inside().chain([moved.to.clone()]);
+                let copies = places.map(|word| Copied { to: self.target(&word, cwd), secrets, links });
+                self.copied.borrow_mut().extend(copies.filter(|copied| copied.secrets || copied.links));
+            } else if git_subcommand(&command.words) == Some("worktree") {
+                let secrets = !environments_of(self, &self.surroundings.workspace).is_empty();
+                let trees = meaning.used.paths.iter().map(|(_, word)| self.target(word, cwd));
+                self.copied.borrow_mut().extend(trees.map(|to| Copied { to, secrets, links: true }));
+            }
+        }
+    }
+
+    /// Takes down where a directory comes to be that something was written into before.
+    fn carries(&self, meaning: &Meaning, here: Option<&[PathBuf]>, written: bool) {
+        let Some(moved) = meaning.used.moved.as_ref().filter(|_| written) else { return };
+        for cwd in here.into_iter().flatten() {
+            let places = moved.inside().chain([moved.to.clone()]);
+            self.carried.borrow_mut().extend(places.map(|word| self.target(&word, cwd)));
         }
     }
 
@@ -149,7 +198,12 @@ impl Judge<'_> {
         redirects
             .chain(changed)
             .filter(|word| word.known && !word.text.is_empty())
-            .map(|word| self.target(word, cwd))
+            .map(|word| match program(&command.words) {
+                // What `split` makes starts like this.
+                "split" => Word { text: format!("{}*", word.text), ..word.clone() },
+                _ => word.clone(),
+            })
+            .map(|word| self.target(&word, cwd))
             .collect()
     }
 
@@ -184,12 +238,21 @@ impl Judge<'_> {
         };
         let (_, script) = paths.last()?;
         let plain = |path: PathBuf| path.components().collect::<PathBuf>();
+        // One of the names that fit a pattern.
+        let fits = |written: &Path, path: &Path| {
+            let written = written.to_string_lossy();
+            let start = written.find(['*', '?', '[']).map(|at| &written[..at]);
+            start.is_some_and(|start| path.to_string_lossy().starts_with(start))
+        };
         here?.iter().map(|cwd| self.target(script, cwd)).find(|path| {
             let path = plain(path.to_path_buf());
             // A program may be named without its ending, and by the directory it lies in.
             written.iter().map(|written| plain(written.clone())).any(|written| {
-                written == path || written.starts_with(&path) || written.with_extension("") == path
-            })
+                written == path
+                    || written.starts_with(&path)
+                    || written.with_extension("") == path
+                    || fits(&written, &path)
+            }) || self.carried.borrow().iter().any(|place| path.starts_with(plain(place.clone())))
         })?;
         let detail = format!("{} is code that an earlier part of the command wrote", quoted(&script.text));
         Some(self.settle(Act::Interpreter, None, &detail))
@@ -459,7 +522,7 @@ impl Judge<'_> {
             return self.weigh(strictest, Act::Inspect, None, "a stream");
         }
         if let Some(below) = &word.below {
-            if word.parted && !self.names_are_whole(word, cwd) {
+            if word.parted && (self.odd_names.get() || !self.names_are_whole(word, cwd)) {
                 let detail = format!("a name below {} may be taken apart into others", quoted(&word.text));
                 strictest.add(self.settle(Act::GlobPath, whole, &detail));
             }
@@ -500,8 +563,9 @@ impl Judge<'_> {
                 || self.links.exists(&workspace.join(".git"))
                 || !self.links.exists(workspace);
             let inside = if own { workspace.join(rest) } else { PathBuf::from("/").join(rest) };
-            // Elsewhere it is another repository's, or none.
-            return if cwd.starts_with(&self.surroundings.workspace) {
+            // Elsewhere it is another repository's, or none; and in a git directory it isn't told.
+            let git = cwd.components().any(|part| part.as_os_str() == ".git");
+            return if cwd.starts_with(&self.surroundings.workspace) && !git {
                 inside
             } else {
                 PathBuf::from("/").join(rest)
@@ -517,6 +581,37 @@ impl Judge<'_> {
         let matches = itself.to_str().filter(|_| word.glob).and_then(|path| self.matches(path, cwd));
         matches.into_iter().flatten().map(PathBuf::from).chain([itself]).collect()
     }
+}
+
+/// Whether a compiler writes a program: some options only check, or only preprocess.
+fn compiles(words: &[Word]) -> bool {
+    const PLAIN: &[&str] = &[
+        "-o",
+        "-O",
+        "-g",
+        "-W",
+        "-std=",
+        "-I",
+        "-D",
+        "-l",
+        "-L",
+        "-fsanitize",
+        "-fno-",
+        "-fopenmp",
+        "-pthread",
+        "-m",
+        "-pedantic",
+        "-static",
+        "--edition",
+        "-race",
+        "-trimpath",
+        "-tags",
+        "-ldflags",
+        "-v",
+    ];
+    words[1..].iter().filter(|word| word.text.starts_with('-')).all(|word| {
+        word.known && PLAIN.iter().any(|start| word.text.starts_with(start)) && !word.text.starts_with("-Wp,")
+    })
 }
 
 /// Each path once, however often a command names it.

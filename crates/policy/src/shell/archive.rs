@@ -88,8 +88,14 @@ pub(super) fn unpacked(words: &[Word]) -> Option<Effect> {
         .paths
         .iter()
         .filter_map(|(_, word)| {
-            let text = ENDINGS.iter().find_map(|ending| word.text.strip_suffix(ending))?;
-            Some((Access::Write, Word { text: text.to_owned(), ..word.clone() }))
+            let archive = [".tgz", ".tbz", ".tbz2", ".txz", ".tzst"]
+                .iter()
+                .find_map(|ending| word.text.strip_suffix(ending));
+            let text = match archive {
+                Some(name) => format!("{name}.tar"),
+                None => ENDINGS.iter().find_map(|ending| word.text.strip_suffix(ending))?.to_owned(),
+            };
+            Some((Access::Write, Word { text, ..word.clone() }))
         })
         .collect();
     used.paths.extend(made);

@@ -6,7 +6,10 @@ use super::{
     special::special,
     walk::program,
 };
-use crate::{path::Access, preset::Act};
+use crate::{
+    path::{Access, names_secret},
+    preset::Act,
+};
 
 /// A command whose options are known.
 #[derive(Debug)]
@@ -256,12 +259,27 @@ pub(super) fn by_table(words: &[Word]) -> Effect {
         Ok(()) => {
             let mut paths = std::mem::take(&mut reader.paths);
             // What git calls a commit is no file, whatever it is called.
-            if spec.name.starts_with("git ") && spec.act == Act::Inspect && spec.operands == Operands::Read {
+            let revisions = spec.name.starts_with("git ") && spec.name != "git diff --no-index";
+            if revisions && spec.act == Act::Inspect && spec.operands == Operands::Read {
                 for (_, word) in
                     paths.iter_mut().filter(|(_, word)| !word.known && word.kind <= Kind::Revision)
                 {
                     (word.known, word.pattern) = (true, None);
                 }
+            }
+            // git takes a pattern for paths that is quoted for one as well.
+            let spelled = |word: &Word| {
+                let name = word.text.rsplit('/').next().unwrap_or_default();
+                let wild = |text: &str| text.contains(['*', '?', '[']);
+                word.known && wild(name) && (names_secret(name) || name.starts_with('.'))
+            };
+            if let Some((_, word)) =
+                paths.iter().find(|(_, word)| spec.name.starts_with("git ") && spelled(word))
+            {
+                return Effect::Guessed(
+                    Act::UnknownOption,
+                    format!("`{}`: the pattern `{}` may match protected files", spec.name, word.text),
+                );
             }
             // `HEAD:.env` names a file too.
             let in_revisions: Vec<_> = paths

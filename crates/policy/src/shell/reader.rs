@@ -66,11 +66,12 @@ impl<'a> Reader<'a> {
             if !word.known
                 && !only_operands
                 && !harmless_options
-                && ((word.splits && word.found.is_none()) || self.may_be_option(word))
+                && ((word.splits && word.found.is_none() && !self.may_be_none(word))
+                    || self.may_be_option(word))
             {
                 return Err("a word that isn't literal may be an option".to_owned());
             }
-            let found = word.found.is_some() && self.spec.operands.reads();
+            let found = (word.found.is_some() && self.spec.operands.reads()) || self.may_be_none(word);
             if word.splits && !found && self.spec.operands != Operands::Text {
                 return Err("a word that isn't literal may be several words".to_owned());
             }
@@ -85,7 +86,11 @@ impl<'a> Reader<'a> {
                 return Err(format!("the wildcard `{text}` may match a file whose name is an option"));
             }
             if only_operands || !text.starts_with('-') || text == "-" {
-                self.operands.push(word.clone());
+                // After `--` git takes every word for a path.
+                let is_path = self.before_dashes.is_some() && self.spec.name.starts_with("git ");
+                let kind = if is_path && word.kind == Kind::Revision { Kind::Any } else { word.kind };
+                let kind = if is_path && word.pattern.is_none() { Kind::Any } else { kind };
+                self.operands.push(Word { kind, ..word.clone() });
                 // Its options come first.
                 only_operands |= self.spec.operands == Operands::Inert;
             } else if text == "--" && self.spec.name.starts_with("cargo ") && self.spec.name != "cargo run" {
@@ -106,6 +111,21 @@ impl<'a> Reader<'a> {
             }
         }
         self.place_operands()
+    }
+
+    /// Whether a word that may be none, or several of its kind, changes nothing about what the others are.
+    fn may_be_none(&self, word: &Word) -> bool {
+        word.splits
+            && word.kind != Kind::Any
+            && matches!(
+                self.spec.operands,
+                Operands::Text
+                    | Operands::Inert
+                    | Operands::Number
+                    | Operands::Read
+                    | Operands::Local
+                    | Operands::Pattern
+            )
     }
 
     /// Whether a word that isn't known may be an option. What isn't known of it may also be nothing.

@@ -51,6 +51,10 @@ pub(crate) struct Command {
     pub(crate) branch: bool,
     /// Whether its shell ends where it fails.
     pub(crate) must: bool,
+    /// Whether it runs when its shell ends, wherever that is by then.
+    pub(crate) late: bool,
+    /// Whether its errors are among what it prints.
+    pub(crate) merges: bool,
     /// Whether its output or input goes elsewhere.
     pub(crate) connected: bool,
     /// Whether the directory it runs in can't be told.

@@ -79,7 +79,9 @@ pub(super) fn worktree(words: &[Word]) -> Option<Effect> {
     let mut rest = rest.iter();
     while let Some(word) = rest.next() {
         match word.text.as_str() {
-            "-b" if sub.text == "add" => drop(rest.next().filter(|name| name.is_of(Kind::Revision))?),
+            "-b" if sub.text == "add" => {
+                rest.next().filter(|name| name.is_of(Kind::Revision) && !name.splits)?;
+            }
             "--detach" | "-d" | "-q" | "--quiet" if sub.text == "add" => {}
             text if text.starts_with('-') || word.splits || word.glob => return None,
             _ => operands.push(word.clone()),

@@ -120,7 +120,10 @@ pub(super) fn queried(words: &[Word]) -> Option<Effect> {
         let first = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '.')).next().unwrap_or_default();
         let shows = SHOWN.contains(&first) && !text.contains('\n');
         let asks = STATEMENTS.contains(&first);
-        (asks || shows) && !REACHING.iter().any(|word| text.contains(word)) && !text.contains("\n.")
+        // However a function's name is written.
+        let bare: String = text.chars().filter(|c| !(c.is_whitespace() || "\"'`[]".contains(*c))).collect();
+        let reaches = REACHING.iter().any(|word| text.contains(word) || bare.contains(word));
+        (asks || shows) && !reaches && !["/*", "--", "\n."].iter().any(|sign| text.contains(sign))
     });
     // It is made where it isn't there.
     plain.then(|| known(Act::WriteInside, vec![(Access::Write, (*database).clone())]))

@@ -27,12 +27,18 @@ fn printed_variables(name: &str, rest: &[Word]) -> Option<Effect> {
     let prints = match name {
         "set" => rest.is_empty(),
         "export" | "declare" | "typeset" | "readonly" => {
-            rest.iter().all(|word| ["-p", "-x"].contains(&word.text.as_str()))
+            rest.iter().all(|word| word.text.starts_with(['-', '+']))
         }
         _ => false,
     };
     prints.then(|| Effect::Guessed(Act::UnknownOption, format!("`{name}` prints every variable")))
 }
+
+/// Commands whose options are read here, and take the next word.
+const HAND_READ: &[&str] = &[
+    "awk", "gawk", "mawk", "split", "nc", "ping", "patch", "curl", "wget", "zip", "tar", "jq", "yq",
+    "python", "python3",
+];
 
 /// What is known of a command by its own rules; `None` where the table has to say.
 pub(super) fn special(words: &[Word]) -> Option<Effect> {
@@ -62,6 +68,14 @@ pub(super) fn special(words: &[Word]) -> Option<Effect> {
         && name != "missiond"
     {
         return Some(known(Act::Inspect, Vec::new()));
+    }
+    // Where a word may be none, another one would stand in its place.
+    if HAND_READ.contains(&name) && rest.iter().any(|word| word.splits && word.found.is_none()) {
+        let problem = format!("`{name}`: a word that isn't literal may be several words, or none");
+        return Some(Effect::Guessed(
+            super::known::by_name(words).map_or(Act::UnknownOption, |(_, act)| act),
+            problem,
+        ));
     }
     if let Some(effect) = printed_variables(name, rest).or_else(|| listed_branches(words)) {
         return Some(effect);

@@ -23,9 +23,17 @@ impl Tracer {
                         plain.push_str(text);
                     } else {
                         plain.push(' ');
-                        let word = self.fill(vec![piece]);
-                        if word.iter().any(|word| !word.is_of(Kind::Number)) {
+                        let words = self.fill(vec![piece]);
+                        if words.iter().any(|word| !word.is_of(Kind::Number)) {
                             self.calculates("the output of a command");
+                        }
+                        // What is filled in is read like the rest.
+                        for word in words.iter().filter(|word| word.known) {
+                            if word.text.contains(['$', '`', '[']) {
+                                self.doubts
+                                    .push(format!("{} would be calculated", crate::text::quoted(&word.text)));
+                            }
+                            plain.push_str(&word.text);
                         }
                     }
                 }

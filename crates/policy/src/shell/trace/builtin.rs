@@ -19,8 +19,20 @@ impl Tracer {
         };
         // An index is calculated, and what is calculated may run something.
         let indexes = [
-            "test", "[", "let", "unset", "printf", "read", "declare", "typeset", "local", "export",
-            "readonly", "mapfile", "getopts",
+            "test",
+            "[",
+            "let",
+            "unset",
+            "printf",
+            "read",
+            "declare",
+            "typeset",
+            "local",
+            "export",
+            "readonly",
+            "mapfile",
+            "readarray",
+            "getopts",
         ];
         let names_variable = |pair: &[Word]| ["-v", "-R"].contains(&pair[0].text.as_str()) && !pair[1].known;
         if ["test", "["].contains(&name) && command.words.windows(2).any(names_variable) {
@@ -28,7 +40,24 @@ impl Tracer {
         }
         if indexes.contains(&name) {
             let hides = |word: &&Word| word.text.contains('[') && word.text.contains(['$', '`']);
-            if let Some(word) = command.words[1..].iter().find(hides) {
+            // The element of an array, by an index that is more than a number.
+            let element = |word: &Word| {
+                word.text.split_once('[').is_some_and(|(name, rest)| {
+                    let index = rest.split(']').next().unwrap_or_default();
+                    let named = !name.is_empty()
+                        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+                    named && !index.bytes().all(|byte| byte.is_ascii_digit()) && !["@", "*"].contains(&index)
+                })
+            };
+            let named = command.words.windows(2).find(|pair| {
+                let takes_name = match name {
+                    "test" | "[" => ["-v", "-R"].contains(&pair[0].text.as_str()),
+                    "printf" => pair[0].text == "-v",
+                    _ => true,
+                };
+                takes_name && element(&pair[1])
+            });
+            if let Some(word) = command.words[1..].iter().find(hides).or(named.map(|pair| &pair[1])) {
                 self.doubts.push(format!("{} would be calculated", quoted(&word.text)));
             }
         }

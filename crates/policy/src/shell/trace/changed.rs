@@ -19,6 +19,20 @@ impl Tracer {
         if operator.starts_with('@') {
             self.doubts.push(format!("what `${{{name}{}}}` comes to isn't known", crate::text::shown(rest)));
         }
+        if let Some((index, _)) = rest.strip_prefix('[').and_then(|rest| rest.split_once(']'))
+            && !["@", "*"].contains(&index)
+        {
+            // Whatever is done with the element.
+            self.index(name, index);
+        }
+        if operator == ":" {
+            // Where a part begins and how long it is is calculated.
+            text.split(':').filter(|part| !part.is_empty()).for_each(|part| self.calculate(part));
+        } else if let Some((_, part)) = rest.split_once("]:").filter(|_| operator == "[") {
+            part.split(':')
+                .filter(|part| !part.starts_with(['-', '+', '=', '?']))
+                .for_each(|part| self.calculate(part));
+        }
         if let Some((index, after)) = rest.strip_prefix('[').and_then(|rest| rest.split_once(']'))
             && !index.contains('[')
             && (after.is_empty() || after.starts_with(":-") || after.starts_with('-'))
@@ -40,6 +54,15 @@ impl Tracer {
                 if is_start(rest) && words.iter().all(|word| word.value_kind() <= Kind::Name) =>
             {
                 let kind = words.iter().map(Word::value_kind).max().unwrap_or_default();
+                return Value::Unknown(Unknown { kind, found: true, foreign: false });
+            }
+            // It may hold nothing, and what then stands in its place counts as much.
+            Value::Words(words) if operator.starts_with(':') && words.iter().any(|word| !word.known) => {
+                let kind =
+                    words.iter().map(Word::value_kind).max().unwrap_or_default().max(other.value_kind());
+                if operator.ends_with('=') {
+                    self.forget(name, Kind::Any);
+                }
                 return Value::Unknown(Unknown { kind, found: true, foreign: false });
             }
             Value::Words(words) => words.into_iter().next(),
@@ -186,12 +209,16 @@ fn trimmed_pattern(text: &str, operator: &str, pattern: &str) -> Option<String> 
     match (operator, pattern) {
         ("%" | "%%", pattern) if !wild(pattern) => {
             let tail = &text[last + 1..];
-            tail.ends_with(pattern).then(|| text[..text.len() - pattern.len()].to_owned())
+            tail.ends_with(pattern)
+                .then(|| text[..text.len() - pattern.len()].to_owned())
+                .filter(|rest| is_some_name(rest, text))
         }
         // An ending that is written out; with `%%` what comes before it may be shorter than what fits.
         ("%" | "%%", ".*") => {
             let dot = text.rfind('.').filter(|dot| *dot > last)?;
-            (operator == "%" || !text[..last].contains('.')).then(|| text[..dot].to_owned())
+            (operator == "%" || !text[..last].contains('.'))
+                .then(|| text[..dot].to_owned())
+                .filter(|rest| is_some_name(rest, text))
         }
         ("%", "/*") if name != "**" => directory.map(str::to_owned),
         ("##", "*/") => Some(if name == "**" { "*" } else { name }.to_owned()),
@@ -200,6 +227,14 @@ fn trimmed_pattern(text: &str, operator: &str, pattern: &str) -> Option<String> 
         }
         _ => None,
     }
+}
+
+/// Whether something is left of every name that fits the pattern: a `*` that begins a name stands for nothing only where the
+/// rest of it may begin a name, which a dot doesn't.
+pub(super) fn is_some_name(rest: &str, pattern: &str) -> bool {
+    let name = |text: &str| text.rsplit('/').next().unwrap_or_default().to_owned();
+    let literal = name(rest).chars().any(|c| !['*', '?'].contains(&c));
+    literal || name(pattern).trim_start_matches('*').starts_with('.') || name(rest).contains('?')
 }
 
 /// `${name/pattern/text}` of a text and a pattern that are known.

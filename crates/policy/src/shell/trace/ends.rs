@@ -30,7 +30,7 @@ impl Tracer {
     fn exits(&self, pipeline: &ast::Pipeline) -> bool {
         let own = |name: &str| self.functions.contains_key(name);
         if let Some(name) = simple(pipeline) {
-            return name == "exit" && !own("exit");
+            return name == "exit" && !own("exit") && ends_plainly(pipeline);
         }
         let [ast::Command::Compound(ast::CompoundCommand::BraceGroup(group), None)] = pipeline.seq.as_slice()
         else {
@@ -41,8 +41,9 @@ impl Tracer {
             matches!(separator, ast::SeparatorOperator::Sequence)
                 && name.is_some_and(|name| ["echo", "printf", "exit"].contains(&name) && !own(name))
         };
-        let last = group.list.0.last().and_then(|ast::CompoundListItem(and_or, _)| simple(&and_or.first));
-        last == Some("exit") && group.list.0.iter().all(says)
+        let last = group.list.0.last().map(|ast::CompoundListItem(and_or, _)| &and_or.first);
+        let exits = |last: &ast::Pipeline| simple(last) == Some("exit") && ends_plainly(last);
+        last.is_some_and(exits) && group.list.0.iter().all(says)
     }
 
     /// `set -e`, and what may take it back.
@@ -73,6 +74,19 @@ impl Tracer {
             "source" | "." | "eval" => self.errexit = None,
             _ => {}
         }
+    }
+}
+
+/// Whether a command has no words but a number, and is connected to nothing.
+fn ends_plainly(pipeline: &ast::Pipeline) -> bool {
+    let [ast::Command::Simple(simple)] = pipeline.seq.as_slice() else { return false };
+    let words: Vec<_> = simple.suffix.iter().flat_map(|suffix| &suffix.0).collect();
+    match words.as_slice() {
+        [] => true,
+        [ast::CommandPrefixOrSuffixItem::Word(word)] => {
+            word.value == "$?" || word.value.bytes().all(|byte| byte.is_ascii_digit())
+        }
+        _ => false,
     }
 }
 

@@ -16,6 +16,8 @@ pub(super) struct Filling {
     /// Whether the current word stands for names that fit it as a pattern, and for more than one of them.
     one: bool,
     several: bool,
+    /// Whether the current word is nothing but what a command prints, unquoted: no word at all, where that is nothing.
+    vanishes: bool,
 }
 
 /// Signs that mean something in a pattern.
@@ -38,8 +40,11 @@ impl Filling {
         let word = self.current();
         if text.is_empty() {
             word.quoted |= quoted;
+            self.vanishes &= !quoted;
             return;
         }
+        self.vanishes = false;
+        let word = self.current();
         word.found = None;
         if mixed || touches(word, text) {
             (word.known, word.kind) = (false, Kind::Any);
@@ -56,6 +61,7 @@ impl Filling {
         match value {
             Value::Unknown(unknown) => {
                 let word = self.current();
+                let bare = word.text.is_empty() && !word.quoted;
                 word.found = None;
                 let named = unknown.kind <= Kind::Name;
                 let before = word.as_pattern().map(|before| before.trim_end_matches('*')).filter(|_| named);
@@ -70,6 +76,7 @@ impl Filling {
                 word.splits |= !quoted && unknown.kind == Kind::Any;
                 word.substituted |= unknown.found;
                 word.quoted |= quoted;
+                self.vanishes = !quoted && unknown.found && (bare || self.vanishes);
             }
             Value::Found(files) => {
                 // With anything before or after it, it names another file.
@@ -132,6 +139,7 @@ impl Filling {
             word.found = None;
         }
         let bare = word.text.is_empty();
+        let fresh = bare && !word.quoted;
         let patterns = word.as_pattern().zip(value.as_pattern());
         let pattern = patterns.map(|(before, more)| format!("{before}{more}"));
         let before = if word.known { Kind::Number } else { word.kind };
@@ -160,13 +168,17 @@ impl Filling {
         }
         self.one |= value.glob;
         self.several |= value.glob && !value.one && !quoted;
+        let empty = !value.known && value.substituted && value.text == "0" && !quoted;
+        self.vanishes = empty && (fresh || self.vanishes);
     }
 
     fn end(&mut self) {
         let one = std::mem::take(&mut self.one);
         let several = std::mem::take(&mut self.several);
+        let vanishes = std::mem::take(&mut self.vanishes);
         if let Some(word) = &mut self.current {
             word.one = one && !several;
+            word.splits |= vanishes;
         }
         self.done.extend(self.current.take());
     }

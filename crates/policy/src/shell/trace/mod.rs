@@ -79,6 +79,8 @@ pub(crate) fn trace(text: &str) -> Script {
         Ok(()) => {
             tracer.at_the_end();
             tracer.uncalled();
+            let doubts = std::mem::take(&mut tracer.doubts);
+            tracer.note(doubts, Join::Then);
             Script {
                 commands: tracer.commands,
                 scopes: tracer.scopes,
@@ -128,6 +130,14 @@ fn plain_words(text: &str) -> Option<Vec<Word>> {
     (!special).then(|| words.iter().map(|word| Word::literal(word)).collect())
 }
 
+/// What runs when a shell ends.
+#[derive(Debug)]
+struct Trap {
+    text: String,
+    /// How many variables had been set when it was.
+    set: usize,
+}
+
 #[derive(Debug, Default)]
 struct Tracer {
     commands: Vec<Command>,
@@ -157,8 +167,8 @@ struct Tracer {
     exported: HashSet<String>,
     /// Arrays whose elements have names, and of what kind these are.
     keyed: HashMap<String, Kind>,
-    /// The names of variables in the order in which they were set.
-    set: Vec<String>,
+    /// The names of variables in the order in which they were set, with what they held before.
+    set: Vec<(String, Option<Value>)>,
     functions: HashMap<String, Rc<ast::FunctionBody>>,
     /// Functions of shells that ended, which nothing called there.
     leftover: Vec<Rc<ast::FunctionBody>>,
@@ -173,6 +183,8 @@ struct Tracer {
     errexit: Option<usize>,
     /// Whether the shell ends where the next command fails.
     must: bool,
+    /// Whether what is gone through runs when the shell ends, wherever it is then.
+    late: bool,
     arguments: Option<Vec<Word>>,
     /// The commands of which this one runs.
     inside: Option<usize>,
@@ -186,7 +198,7 @@ struct Tracer {
     doubts: Vec<String>,
     acts: Vec<(crate::preset::Act, String)>,
     /// What runs when this shell ends.
-    traps: Vec<String>,
+    traps: Vec<Trap>,
     /// In how many functions this is, and the variables of the innermost one with what they held before.
     locals: Vec<Vec<(String, Option<Value>)>>,
     /// Whether anything runs beside what follows.
@@ -225,9 +237,13 @@ impl Tracer {
 
     /// What traps run when this shell ends, wherever it is by then.
     fn at_the_end(&mut self) {
-        for text in std::mem::take(&mut self.traps) {
+        for Trap { text, set } in std::mem::take(&mut self.traps) {
+            // The shell may end anywhere from where it is set.
+            self.unsettle(set.min(self.set.len()));
+            let late = std::mem::replace(&mut self.late, true);
             let result = self.script(&text, Join::Then);
             self.unparsed(result, &text);
+            self.late = late;
         }
     }
 
@@ -331,7 +347,7 @@ impl Tracer {
     /// none of a function.
     fn printing(&self, command: &ast::Command, from: usize) -> Option<usize> {
         let made = self.commands.get(from..)?;
-        let last = made.last().filter(|_| matches!(command, ast::Command::Simple(_)))?;
+        let last = made.last().filter(|last| matches!(command, ast::Command::Simple(_)) && !last.merges)?;
         let mut part = last;
         loop {
             let beside = |other: &&Command| other.scope == part.scope && other.inside == part.inside;
@@ -407,6 +423,8 @@ impl Tracer {
                     for pattern in &case.patterns {
                         let _ = self.word(&pattern.value);
                     }
+                    let doubts = std::mem::take(&mut self.doubts);
+                    self.note(doubts, join);
                     if let Some(list) = &case.cmd {
                         self.conditional(|tracer| tracer.list(list, Join::Then));
                     }
@@ -494,7 +512,9 @@ impl Tracer {
             names.iter().for_each(|name| self.forget(name, Kind::Any));
         }
         for (name, number) in scan.names {
-            self.forget(&name, if number { Kind::Number } else { Kind::Any });
+            // The first time round it holds what it held before.
+            let before = self.variables.get(&name).map_or(Kind::Number, |value| Unknown::of(value).kind);
+            self.forget(&name, if number { before } else { Kind::Any });
         }
         self.lost |= scan.moves || scan.anything || calls;
         let group = self.new_group();
@@ -555,6 +575,7 @@ impl Tracer {
         command.lost = self.lost;
         command.branch |= self.branches > 0;
         command.must = self.must;
+        command.late = self.late;
         command.inside = command.inside.or(self.inside);
         command.doubts.append(&mut self.doubts);
         command.acts.append(&mut self.acts);

@@ -288,6 +288,10 @@ fn braced(text: &str, quoted: bool) -> Piece {
     let end = if end == 0 { rest.chars().next().map_or(0, char::len_utf8) } else { end };
     let (name, rest) = rest.split_at(end);
     let what = match (mark, rest) {
+        // The index of an element is calculated.
+        (Some('#'), index) if index.starts_with('[') && !["[@]", "[*]"].contains(&index) => {
+            What::Changed(index.to_owned())
+        }
         (Some('#'), _) => What::Length,
         (Some('!'), "[@]" | "[*]") => What::Keys,
         (Some(_), _) => What::Indirect,

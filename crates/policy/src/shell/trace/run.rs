@@ -6,7 +6,7 @@ use super::{
         script::{Command, Join, Kind, Word},
         walk::base,
     },
-    MAX_DEPTH, Tracer, Value,
+    MAX_DEPTH, Tracer, Trap, Value,
     listed::listed,
     unwrap::{Wrapped, unwrap},
 };
@@ -60,7 +60,7 @@ impl Tracer {
         self.builtin(&name, &command);
         self.ends(&command, by_shell);
         if !by_shell {
-            self.declared(&command, &command.words[1..]);
+            self.declared(&command, &command.words[1..], false);
             // A program of that name changes nothing here.
             command.branch = true;
         }
@@ -105,7 +105,7 @@ impl Tracer {
                     self.doubts.push(format!("the script {} isn't literal", quoted(&text.text)));
                     command.opaque = true;
                 } else {
-                    self.traps.push(text.text.clone());
+                    self.traps.push(Trap { text: text.text.clone(), set: self.set.len() });
                 }
                 command.wraps = text.known;
                 self.push(command);

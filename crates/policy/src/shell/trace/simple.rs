@@ -47,6 +47,10 @@ impl Tracer {
                 stays.push(name.clone());
             }
         }
+        if !command.redirects.is_empty() {
+            // Where a file can't be opened nothing is declared.
+            self.keyed.retain(|name, _| !command.words.iter().any(|word| word.text == *name));
+        }
         command.fed.extend(self.fed.iter().cloned());
         if !command.fed.is_empty() {
             command.input = None;
@@ -72,7 +76,7 @@ impl Tracer {
             ast::CommandPrefixOrSuffixItem::IoRedirect(redirect) => self.redirect(redirect, command),
             ast::CommandPrefixOrSuffixItem::Word(word) => {
                 let words = self.expand(&word.value);
-                self.declared(command, &words);
+                self.declared(command, &words, true);
                 command.words.extend(words);
             }
             ast::CommandPrefixOrSuffixItem::AssignmentWord(assignment, word) => {
@@ -82,7 +86,7 @@ impl Tracer {
                     let (ast::AssignmentName::VariableName(name)
                     | ast::AssignmentName::ArrayElementName(name, _)) = &assignment.name;
                     let name = Word::literal(name);
-                    self.declared(command, std::slice::from_ref(&name));
+                    self.declared(command, std::slice::from_ref(&name), true);
                 }
                 if before || declares {
                     let (name, value) = self.assignment(assignment);
@@ -125,17 +129,23 @@ impl Tracer {
     }
 
     /// Words of a builtin that declares variables, which may set some as well.
-    pub(super) fn declared(&mut self, command: &Command, words: &[Word]) {
+    pub(super) fn declared(&mut self, command: &Command, words: &[Word], by_shell: bool) {
         let Some(builtin) = command.words.first().filter(|word| DECLARING.contains(&word.text.as_str()))
         else {
             return;
         };
-        let certain = self.conditions == 0 && self.branches == 0;
-        let keyed = words.iter().chain(&command.words).any(|word| word.text == "-A");
+        // Elsewhere, or of an array that is there already, it isn't certain that it is one of names.
+        let certain = self.conditions == 0
+            && self.branches == 0
+            && command.redirects.is_empty()
+            && !self.functions.contains_key(&builtin.text);
+        let keyed = by_shell && words.iter().chain(&command.words).any(|word| word.text == "-A");
         for word in words.iter().filter(|word| !word.text.starts_with('-')) {
             if keyed && certain && word.known && ["declare", "typeset"].contains(&builtin.text.as_str()) {
                 let name = word.text.split('=').next().unwrap_or_default();
-                self.keyed.insert(name.to_owned(), Kind::Number);
+                if !self.variables.contains_key(name) {
+                    self.keyed.insert(name.to_owned(), Kind::Number);
+                }
             }
             if !word.known {
                 self.doubts.push(format!("what `{}` sets isn't literal", builtin.text));
@@ -155,6 +165,15 @@ impl Tracer {
                     }
                 }
                 // A variable of a function is empty at first.
+                None if builtin.text == "readonly"
+                    || command
+                        .words
+                        .iter()
+                        .chain(words)
+                        .any(|word| word.text.starts_with('-') && word.text.contains('r')) =>
+                {
+                    self.readonly.insert(word.text.clone());
+                }
                 None if builtin.text != "export" && builtin.text != "readonly" && !self.locals.is_empty() => {
                     self.localized(command, &word.text);
                     self.assign(&word.text, Value::Words(vec![Word { quoted: true, ..Word::literal("") }]));
@@ -229,7 +248,8 @@ impl Tracer {
                         if let Value::Words(more) = &value {
                             more.iter().for_each(|more| {
                                 word.text.push_str(&more.text);
-                                word.known &= more.known;
+                                word.known &= more.known && !word.glob && !more.glob;
+                                (word.kind, word.pattern) = (Kind::Any, None);
                                 word.splits |= !more.known;
                                 word.glob |= more.glob;
                             });
@@ -247,9 +267,18 @@ impl Tracer {
                 };
                 let mut known = !assignment.append || self.variables.contains_key(name);
                 for (index, element) in elements {
-                    if let Some(index) = index {
-                        self.key(name, &index.value);
-                        known = false;
+                    match index {
+                        Some(index) => {
+                            self.key(name, &index.value);
+                            known = false;
+                        }
+                        // `([k]=v)` may be written `(k v)`.
+                        None => {
+                            if let Some(kind) = self.keyed.get_mut(name) {
+                                *kind = Kind::Any;
+                                known = false;
+                            }
+                        }
                     }
                     words.extend(self.expand(&element.value));
                 }
@@ -293,7 +322,10 @@ impl Tracer {
             ast::IoRedirect::File(number, kind, target) => {
                 let input = number.is_none_or(|number| number == 0);
                 let word = match target {
-                    ast::IoFileRedirectTarget::Fd(_) => return,
+                    ast::IoFileRedirectTarget::Fd(_) => {
+                        command.merges = true;
+                        return;
+                    }
                     ast::IoFileRedirectTarget::ProcessSubstitution(_, subshell) => {
                         let word = self.substituted(subshell);
                         let reads = matches!(kind, ast::IoFileRedirectKind::Read);
@@ -309,6 +341,7 @@ impl Tracer {
                         let word = self.target(&word.value);
                         let text = word.text.strip_suffix('-').unwrap_or(&word.text);
                         if word.known && (text.is_empty() || is_digits(text)) {
+                            command.merges = true;
                             return;
                         }
                         word

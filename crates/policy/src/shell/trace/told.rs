@@ -5,7 +5,9 @@ use super::{
         script::{Command, Kind, Word},
         walk::base,
     },
-    MAX_TURNS, Tracer, Unknown, Value, is_digits,
+    MAX_TURNS, Tracer, Unknown, Value,
+    changed::is_some_name,
+    is_digits,
     listed::listed,
 };
 
@@ -19,6 +21,8 @@ impl Tracer {
         let made = self.commands.get(from..).unwrap_or_default();
         let Some(last) = made.last() else { return Value::Words(vec![Word::literal("")]) };
         let alone = made.len() == 1
+            && last.variables.is_empty()
+            && !self.variables.contains_key("TMPDIR")
             && self.printer == Some(from)
             && last.redirects.is_empty()
             && !last.connected
@@ -52,11 +56,21 @@ impl Tracer {
         // The first word of each line of what the command before prints.
         let first = |ends| command.input.map_or(Kind::Any, |at| self.first_printed(at, ends, depth + 1));
         match (program.as_ref(), words.as_slice()) {
-            ("nproc", _) | ("seq", _) | ("wc", ["-l" | "-c" | "-w" | "-m"]) => Kind::Number,
+            ("nproc", [] | ["--all"]) | ("wc", ["-l" | "-c" | "-w" | "-m"]) => Kind::Number,
+            ("seq", words)
+                if words
+                    .iter()
+                    .zip(&command.words[1..])
+                    .all(|(text, word)| word.is_number() || (word.known && *text == "-w")) =>
+            {
+                Kind::Number
+            }
             ("id", ["-u" | "-g"]) | ("tput", ["cols" | "lines"]) => Kind::Number,
             ("whoami", []) | ("id", ["-un"]) | ("uname", ["-s" | "-m"]) => Kind::Name,
             ("date", _) => dated(&command.words[1..]),
-            ("stat", ["-c" | "-f" | "--format", format, ..]) if known_at(command, 2) => {
+            ("stat", ["-c" | "-f" | "--format", format, files @ ..])
+                if known_at(command, 2) && !files.iter().any(|file| file.starts_with('-')) =>
+            {
                 let numbers = ["%s", "%Y", "%X", "%Z", "%W", "%i", "%h", "%u", "%g", "%b", "%z", "%m", "%a"];
                 if numbers.contains(format) { Kind::Number } else { Kind::Any }
             }
@@ -78,10 +92,11 @@ impl Tracer {
             }
             ("jq", _) => {
                 let counts = command.words[1..].iter().filter(|word| !word.text.starts_with('-')).take(1);
-                let counts = counts.filter(|word| word.known).any(|word| {
-                    let text = word.text.trim();
-                    text == "length" || text.ends_with("|length") || text.ends_with("| length")
-                });
+                let counts =
+                    counts.filter(|word| word.known && !word.text.contains(['#', '"', ','])).any(|word| {
+                        let text = word.text.trim();
+                        text == "length" || text.ends_with("|length") || text.ends_with("| length")
+                    });
                 let plain = options().all(|option| ["-r", "-c", "-e"].contains(&option));
                 if counts && plain { Kind::Number } else { Kind::Any }
             }
@@ -206,7 +221,8 @@ fn part_of_path(words: &[&str], all: &[Word]) -> Option<Value> {
     } else {
         let suffix = suffix.filter(|suffix| *suffix != name).unwrap_or_default();
         // What a wildcard stands for may end in it as well.
-        if word.glob && !suffix.is_empty() && !name.ends_with(suffix) {
+        let left = name.strip_suffix(suffix).unwrap_or(name);
+        if word.glob && !suffix.is_empty() && !(name.ends_with(suffix) && is_some_name(left, name)) {
             return None;
         }
         name.strip_suffix(suffix).unwrap_or(name)
@@ -233,7 +249,8 @@ fn made_by_mktemp(words: &[&str]) -> Option<String> {
     let Some(template) = template else { return Some("/tmp/tmp.XXXXXXXXXX".to_owned()) };
     let path = if in_temp { format!("/tmp/{template}") } else { template.to_owned() };
     // In a directory that isn't there it fails, and prints nothing.
-    path.strip_prefix("/tmp/").filter(|name| !name.contains('/') && name.contains("XXX"))?;
+    path.strip_prefix("/tmp/")
+        .filter(|name| !name.contains('/') && name.contains("XXX") && name.len() < 200)?;
     Some(path)
 }
 
@@ -323,31 +340,39 @@ fn added_up(words: &[Word]) -> Kind {
     if !program.known || words.iter().skip_while(|word| *word != program).skip(1).any(set) {
         return Kind::Any;
     }
-    let text = program.text.replace([' ', '\n', '\t'], "");
-    if let Some((rules, end)) = text.split_once("END{printf\"%d")
-        && !rules.contains("print")
-        && (end.starts_with("\",") || end.starts_with("\\n\","))
-        && !end.contains("print")
-    {
-        return Kind::Number;
+    let text = program.text.replace('\n', ";").replace([' ', '\t', '\r'], "");
+    let Some((rules, end)) = text.split_once("END{") else { return Kind::Any };
+    // Nothing is printed before, by an action or for want of one, and nothing says how numbers are printed.
+    let told = |text: &str| {
+        ["print", "BEGIN", "FMT", "OFS", "ORS", "sub", "close"].iter().any(|name| text.contains(name))
+    };
+    let mut left = rules.trim_start_matches(';');
+    while let Some((rule, after)) = left.split_once('}') {
+        let acts = rule.split_once('{').is_some_and(|(pattern, _)| !pattern.contains(';'));
+        if !acts {
+            return Kind::Any;
+        }
+        left = after.trim_start_matches(';');
     }
-    let Some((rules, end)) = text.split_once("END{print") else { return Kind::Any };
-    let Some(printed) = end.strip_suffix('}') else { return Kind::Any };
-    if rules.contains("print")
-        || printed.contains(|c: char| !(c.is_ascii_alphanumeric() || "_+/()".contains(c)))
-    {
+    if !left.is_empty() || told(rules) || rules.contains(['#', '"', '\'', '`']) {
         return Kind::Any;
     }
+    let Some(end) = end.strip_suffix('}') else { return Kind::Any };
+    let plain = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || "_+-*/()".contains(c));
+    if let Some(printed) = end.strip_prefix("printf\"%d\\n\",").or_else(|| end.strip_prefix("printf\"%d\","))
+    {
+        return if plain(printed) { Kind::Number } else { Kind::Any };
+    }
+    let Some(printed) = end.strip_prefix("print").filter(|printed| plain(printed)) else { return Kind::Any };
     let name = printed.strip_suffix("+0").unwrap_or(printed);
-    let is_name = name.chars().all(|c| c.is_ascii_alphabetic() || c == '_');
-    if printed == "NR" || (is_name && !name.is_empty() && printed.ends_with("+0")) {
+    let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphabetic() || c == '_');
+    if printed == "NR" || (is_name && printed.ends_with("+0")) {
         return Kind::Number;
     }
     // A sum from the start: nothing else is ever put there.
     let uses: Vec<&str> = rules.match_indices(name).map(|(at, _)| &rules[at + name.len()..]).collect();
-    let sums =
-        !name.is_empty() && uses.iter().all(|after| after.starts_with("+=") || after.starts_with("++"));
-    if is_name && sums && !uses.is_empty() { Kind::Number } else { Kind::Any }
+    let sums = is_name && uses.iter().all(|after| after.starts_with("+=") || after.starts_with("++"));
+    if sums && !uses.is_empty() { Kind::Number } else { Kind::Any }
 }
 
 /// What kind of words a command of git prints, one to a line.
@@ -497,7 +522,13 @@ fn logged(words: &[Word]) -> Option<&str> {
     ];
     let (sub, rest) = words.split_first()?;
     let has = |options: &[&str]| rest.iter().any(|word| options.contains(&word.text.as_str()));
-    if !(sub.text == "log" || (sub.text == "show" && has(&["-s", "--no-patch"]))) {
+    // What is shown of a tag or of a file isn't told by a format.
+    let of_head = |word: &Word| {
+        word.text.starts_with('-')
+            || (word.known && word.text.starts_with("HEAD") && !word.text.contains(':'))
+    };
+    if !(sub.text == "log" || (sub.text == "show" && has(&["-s", "--no-patch"]) && rest.iter().all(of_head)))
+    {
         return None;
     }
     let mut format = None;
@@ -516,7 +547,16 @@ fn logged(words: &[Word]) -> Option<&str> {
             None => return None,
         }
     }
-    format
+    // A message may have any number of lines.
+    format.filter(|format| {
+        const LINES: &[&str] = &[
+            "h", "H", "t", "T", "p", "P", "an", "ae", "al", "ad", "ar", "as", "at", "aI", "cn", "ce", "cl",
+            "cd", "cr", "cs", "ct", "cI", "s", "f", "d", "D", "S",
+        ];
+        format.split('%').skip(1).all(|rest| LINES.iter().any(|name| rest.starts_with(name)))
+            && !format.contains("%%")
+            && !format.contains("%n")
+    })
 }
 
 /// What kind of word a format of `git log` comes to.

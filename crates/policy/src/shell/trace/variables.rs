@@ -1,6 +1,6 @@
 //! What the variables of a script hold.
 
-use std::{collections::HashSet, rc::Rc};
+use std::{collections::HashMap, rc::Rc};
 
 use super::{
     super::script::{Kind, Word},
@@ -36,30 +36,47 @@ impl Tracer {
         } else {
             value
         };
-        self.set.push(name.to_owned());
-        self.variables.insert(name.to_owned(), value);
+        let before = self.variables.insert(name.to_owned(), value);
+        self.set.push((name.to_owned(), before));
     }
 
     pub(super) fn forget(&mut self, name: &str, kind: Kind) {
-        self.assign(name, Value::Unknown(Unknown { kind, found: true, foreign: false }));
+        // A number that a calculation came to is never nothing.
+        self.assign(name, Value::Unknown(Unknown { kind, found: kind != Kind::Number, foreign: false }));
     }
 
-    /// Forgets what was set since.
+    /// Forgets what was set since: what a variable held before counts as much as what it was set to.
     pub(super) fn unsettle(&mut self, from: usize) {
-        let names: HashSet<String> = self.set.drain(from..).collect();
-        for name in names {
-            let found = |word: &Word| word.substituted;
-            let unknown = match self.variables.get(&name) {
-                Some(Value::Words(words)) => Unknown {
-                    kind: words.iter().map(Word::value_kind).max().unwrap_or_default(),
-                    found: words.iter().any(found),
-                    foreign: false,
-                },
-                Some(Value::Unknown(unknown)) => *unknown,
-                Some(Value::Found(_)) => Unknown { found: true, ..Unknown::default() },
-                None => Unknown::default(),
+        let mut before: HashMap<String, Option<Value>> = HashMap::new();
+        for (name, value) in self.set.drain(from..) {
+            before.entry(name).or_insert(value);
+        }
+        for (name, before) in before {
+            let now = self.variables.get(&name).map_or_else(Unknown::default, Unknown::of);
+            // What wasn't set before is no worse than what it is set to.
+            let then = before.as_ref().map_or(Unknown { kind: Kind::Number, ..now }, Unknown::of);
+            let unknown = Unknown {
+                kind: now.kind.max(then.kind),
+                found: now.found || then.found,
+                foreign: now.foreign || then.foreign,
             };
-            self.assign(&name, Value::Unknown(unknown));
+            self.variables.insert(name.clone(), Value::Unknown(unknown));
+            self.set.push((name, before));
+        }
+    }
+}
+
+impl Unknown {
+    /// What is known of a value of which it isn't known which of several it is.
+    pub(super) fn of(value: &Value) -> Self {
+        match value {
+            Value::Words(words) => Self {
+                kind: words.iter().map(Word::value_kind).max().unwrap_or_default(),
+                found: words.iter().any(|word| word.substituted),
+                foreign: false,
+            },
+            Value::Unknown(unknown) => *unknown,
+            Value::Found(_) => Self { found: true, ..Self::default() },
         }
     }
 }

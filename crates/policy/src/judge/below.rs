@@ -6,7 +6,7 @@ use super::{
     search::{Copied, environments_of},
 };
 use crate::{
-    path::{Access, could_be_secret},
+    path::{Access, could_be_secret, could_match},
     preset::Act,
     shell::{Below, Word},
     text::quoted,
@@ -165,6 +165,10 @@ impl Judge<'_> {
                         format!("reads files below {}, where private or protected ones lie", quoted(&text));
                     verdict = verdict.strictest(self.settle(Act::WideSearch, whole, &detail));
                 }
+                if let Some(name) = self.key_in(directory, &[]).filter(|name| reads_name(below, name)) {
+                    let detail = format!("reads files below {}, where `{name}` lies", quoted(&text));
+                    verdict = verdict.strictest(self.settle(Act::WideSearch, whole, &detail));
+                }
                 for file in environments_of(self, directory) {
                     let text = file.to_string_lossy();
                     verdict = verdict.strictest(self.reading(
@@ -196,6 +200,14 @@ impl Judge<'_> {
             verdict = verdict.strictest(self.settle(Act::GlobPath, whole, &detail));
         }
         verdict
+    }
+}
+
+/// Whether a file of this name may be among those that are read.
+fn reads_name(below: &Below, name: &str) -> bool {
+    match below {
+        Below::Named(patterns) => patterns.iter().any(|pattern| could_match(pattern, name)),
+        Below::All | Below::Some => true,
     }
 }
 

@@ -278,7 +278,7 @@ impl Judge<'_> {
                 Changes::default()
             }
             // What is unpacked comes to be below the directory that it goes into.
-            "tar" if meaning.guess.is_none() => {
+            "tar" | "unzip" if meaning.guess.is_none() => {
                 let into = meaning.used.paths.iter().filter(|(access, _)| *access == Access::Delete);
                 self.made_below(into.map(|(_, word)| word), here)
             }

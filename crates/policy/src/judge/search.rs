@@ -5,7 +5,7 @@ use super::{
     files::{By, Named},
 };
 use crate::{
-    path::{Access, could_match, is_environment},
+    path::{Access, could_match, is_environment, is_key},
     preset::Act,
     shell::{Word, git_subcommand, program},
     text::quoted,
@@ -94,6 +94,13 @@ impl Judge<'_> {
                         format!("looks through {}, in which private or protected files lie", quoted(&place));
                     verdict = verdict.strictest(self.settle(Act::WideSearch, whole, &detail));
                 }
+                if taken != Taken::Nothing
+                    && let Some(name) = self.key_in(directory, words)
+                {
+                    let detail =
+                        format!("looks through {}, in which `{name}` lies", quoted(&place.to_string_lossy()));
+                    verdict = verdict.strictest(self.settle(Act::WideSearch, whole, &detail));
+                }
                 // Each is judged by its own name: a rule may speak of it.
                 for name in self.environments(directory, &taken, words) {
                     let file = directory.join(name);
@@ -104,6 +111,15 @@ impl Judge<'_> {
             }
         }
         verdict
+    }
+
+    /// The name of a key directly in the directory that the search would print from.
+    pub(super) fn key_in(&self, directory: &Path, words: &[Word]) -> Option<String> {
+        let names = self.names(directory)?;
+        let mut names = names.iter().map(|name| name.to_string_lossy().into_owned());
+        names.find(|name| {
+            is_key(&name.to_lowercase()) && !excluded(words).any(|pattern| could_match(pattern, name))
+        })
     }
 
     /// The names of `.env` files directly in the directory that the search would print from.

@@ -13,7 +13,7 @@ mod runs;
 pub use links::{Disk, Links, NoLinks};
 pub use place::{Access, PathError, Place, Protection, place_of};
 pub(crate) use place::{Located, Roots, Standing, check_text};
-pub(crate) use protected::is_environment;
+pub(crate) use protected::{is_environment, is_key};
 pub(crate) use reach::{could_be_secret, could_match, could_reach_protected, names_secret};
 
 /// The longest path that is judged, in bytes (Linux `PATH_MAX`).

@@ -331,7 +331,8 @@ pub(super) fn is_runtime_name(name: &str) -> bool {
     RUNTIME.iter().any(|start| lower.starts_with(start))
 }
 
-fn is_key(name: &str) -> bool {
+/// Whether the name, in lower case, is that of a private key.
+pub(crate) fn is_key(name: &str) -> bool {
     let by_extension = name.rsplit_once('.').is_some_and(|(_, ending)| KEY_EXTENSIONS.contains(&ending));
     by_extension || (KEY_NAMES.iter().any(|key| name.starts_with(key)) && !name.ends_with(".pub"))
 }

@@ -118,6 +118,25 @@ pub(super) fn zip(words: &[Word]) -> Option<Effect> {
     Some(Effect::Known(Use { act: Act::WriteInside, paths, whole: reads, moved: None, directory: None }))
 }
 
+/// What is unpacked may have any name, so that it must go into a directory that nothing else is in.
+pub(super) fn unzip(words: &[Word]) -> Option<Effect> {
+    let mut paths = Vec::new();
+    let mut into = None;
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        match word.text.as_str() {
+            "-q" | "-o" | "-n" | "-qo" | "-oq" | "-qq" => {}
+            "-d" => into = Some(words.next()?.clone()),
+            text if text.starts_with('-') || word.splits || word.glob || !word.known => return None,
+            // A second one would name what is in it.
+            _ => paths.push((Access::Read, word.clone())),
+        }
+    }
+    let into = into.filter(|into| into.known && !into.glob && paths.len() == 1)?;
+    paths.push((Access::Delete, into));
+    Some(known(Act::WriteInside, paths))
+}
+
 pub(super) fn split(words: &[Word]) -> Option<Effect> {
     let mut operands = Vec::new();
     let mut words = words.iter();

@@ -9,6 +9,7 @@ use super::{
     meaning::Meaning,
     script::{Command, Script, Word},
 };
+use crate::preset::Act;
 
 /// The most commands that are looked at for one call.
 const MAX_CANDIDATES: usize = 2000;
@@ -119,6 +120,9 @@ pub(crate) fn everything_that_might_run(script: &Script) -> Option<Vec<Candidate
     let mut found = Found { candidates: Vec::with_capacity(script.commands.len()), words: 0 };
     for (top, command) in script.commands.iter().enumerate() {
         found.add(Cow::Borrowed(command), top)?;
+        if found.last_is_unknown() {
+            passed_on(&command.words, top, &mut found)?;
+        }
         if !command.opaque {
             continue;
         }
@@ -176,6 +180,22 @@ fn text(script: &str, top: usize, depth: usize, found: &mut Found<'_>) -> Option
     Some(())
 }
 
+/// The words of a program that nothing is known of, which may be a command that it runs. One word alone is more likely the
+/// name of something that it does.
+fn passed_on(words: &[Word], top: usize, found: &mut Found<'_>) -> Option<()> {
+    for at in (1..words.len().min(MAX_WRAPPED)).filter(|at| at + 1 < words.len()) {
+        push(&words[at..], top, found)?;
+    }
+    let scripts = words
+        .iter()
+        .skip(1)
+        .filter(|word| word.text.contains([' ', '\t', '\n', ';', '|', '&', '$', '`', '(']));
+    for script in scripts.take(MAX_WRAPPED) {
+        text(&script.text, top, 1, found)?;
+    }
+    Some(())
+}
+
 /// What is hidden in a command.
 fn expand(command: &Command, top: usize, depth: usize, found: &mut Found<'_>) -> Option<()> {
     let start = command.words.iter().position(|word| !is_leading(word)).unwrap_or(command.words.len());
@@ -226,6 +246,13 @@ struct Found<'s> {
 }
 
 impl<'s> Found<'s> {
+    /// Whether nothing is known of the last command's program.
+    fn last_is_unknown(&self) -> bool {
+        self.candidates.last().is_some_and(|candidate| {
+            candidate.meaning.guess.is_some() && candidate.meaning.used.act == Act::UnknownCommand
+        })
+    }
+
     fn add(&mut self, command: Cow<'s, Command>, top: usize) -> Option<()> {
         self.words += command.words.len();
         if self.candidates.len() == MAX_CANDIDATES || self.words > MAX_WORDS {

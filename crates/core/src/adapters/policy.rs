@@ -11,7 +11,7 @@ use missiond_policy::hook::{EventName, claude_settings};
 use missiond_policy::{CallRates, Disk, Layer, LocalTime, Policies, Policy, Preset, Surroundings};
 
 use crate::agents::HookProtocol;
-use crate::config::{Config, Settings};
+use crate::config::{Config, Origin, Settings};
 use crate::control::ProjectPaths;
 use crate::error::{Error, chain};
 use crate::model::{Decision, Risk, ToolCall, Verdict};
@@ -41,7 +41,7 @@ pub struct PolicyGate {
 }
 
 impl PolicyGate {
-    /// Reads the policy in force: the configured preset, `.missiond/policy.toml`, and the `[policy]` table.
+    /// Reads the policy in force: the configured preset, the person's `policy.toml` and `[policy]` table, and the project's.
     ///
     /// # Errors
     ///
@@ -51,18 +51,21 @@ impl PolicyGate {
         let preset = Preset::named(&settings.default_policy)
             .ok_or_else(|| Error::Policy(format!("there is no preset `{}`", settings.default_policy)))?;
         let mut layers = vec![Policy::preset(preset)];
-        let file = paths.state_dir().join("policy.toml");
-        match Policy::read(&file, Layer::Project) {
-            Ok(policy) => layers.push(policy),
-            Err(missiond_policy::Error::Read { source, .. })
-                if source.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(unusable(error)),
+        layers.extend(config.preset_beneath().and_then(Preset::named).map(Policy::preset));
+        let of_project = paths.state_dir().join("policy.toml");
+        let files = config.policy_of_person().map(|file| (file, Layer::User)).into_iter();
+        for (file, layer) in files.chain([(of_project.as_path(), Layer::Project)]) {
+            match Policy::read(file, layer) {
+                Ok(policy) => layers.push(policy),
+                Err(missiond_policy::Error::Read { source, .. })
+                    if source.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(unusable(error)),
+            }
         }
-        if let Some((table, origin)) = config.policy() {
+        for (table, origin) in config.policies() {
             let text = toml::to_string(table).map_err(|error| Error::Policy(format!("{origin}: {error}")))?;
-            layers.push(
-                Policy::parse(&text, &format!("[policy] of {origin}"), Layer::Project).map_err(unusable)?,
-            );
+            let layer = if matches!(origin, Origin::User(_)) { Layer::User } else { Layer::Project };
+            layers.push(Policy::parse(&text, &format!("[policy] of {origin}"), layer).map_err(unusable)?);
         }
         // Wherever the audit log was put, agents have no business with it. In the state directory it is out of their reach
         // already, and each path costs a hook some looks at the disk.
@@ -131,6 +134,7 @@ impl PolicyGate {
     /// Judges without a runtime. Blocks while it looks at the file system.
     pub fn judge_blocking(&self, call: &ToolCall, seat: &Seat) -> Verdict {
         let mut surroundings = self.surroundings(&seat.workspace, &seat.project);
+        surroundings.own_pids.extend(own_processes(call));
         surroundings.can_ask = seat.can_ask;
         surroundings.role = Some(seat.role.to_string());
         surroundings.slot = Some(seat.slot.to_string());
@@ -143,6 +147,7 @@ impl PolicyGate {
     /// its calls, and the agent itself can ask. Blocks while it looks at the file system.
     pub fn judge_alone(&self, call: &ToolCall, agent: &str, workspace: &Path, project: &Path) -> Verdict {
         let mut surroundings = self.surroundings(workspace, project);
+        surroundings.own_pids.extend(own_processes(call));
         surroundings.can_ask = true;
         surroundings.agent = Some(agent.to_owned());
         convert(&self.policies.judge(&judged(call), &surroundings))
@@ -159,6 +164,26 @@ fn judged(call: &ToolCall) -> missiond_policy::ToolCall {
     let mut judged = missiond_policy::ToolCall::new(call.tool.clone(), call.input.clone(), call.cwd.clone());
     judged.id = Some(call.id.clone());
     judged
+}
+
+/// The processes of missiond on this machine: those that run our program. Looked up only for a call that may signal one.
+fn own_processes(call: &ToolCall) -> Vec<u32> {
+    if !call.input.to_string().contains("kill") {
+        return Vec::new();
+    }
+    let Ok(program) = std::env::current_exe() else { return Vec::new() };
+    let Ok(processes) = std::fs::read_dir("/proc") else { return Vec::new() };
+    processes
+        .filter_map(|entry| {
+            let entry = entry.ok()?;
+            let pid = entry.file_name().to_str()?.parse().ok()?;
+            let link = std::fs::read_link(entry.path().join("exe")).ok()?;
+            // One that was replaced since is still ours.
+            let replaced = link.to_str().and_then(|link| link.strip_suffix(" (deleted)"));
+            let runs = link == program || replaced.is_some_and(|link| Path::new(link) == program);
+            runs.then_some(pid)
+        })
+        .collect()
 }
 
 impl Gate for PolicyGate {

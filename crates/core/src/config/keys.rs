@@ -124,7 +124,7 @@ pub const KEYS: &[Key] = &[
         "security.audit_log_path",
         Kind::Path,
         Some("\".missiond/audit.jsonl\""),
-        "The file of the audit log; its old files lie beside it, in a directory with `.d` behind the name.",
+        "The file of the audit log; its old files lie beside it, in a directory with `.d` behind the name. A project's file may only put it below `.missiond`.",
     ),
     key(
         "security.audit_sync",
@@ -136,7 +136,7 @@ pub const KEYS: &[Key] = &[
         "security.default_policy",
         Kind::Word(&["read-only", "strict", "standard", "permissive"]),
         Some("\"standard\""),
-        "The preset beneath the rules of the policy file.",
+        "The preset beneath the rules of the policy files. A project's file may only make it stricter than yours.",
     ),
     key(
         "security.enable_hooks",

@@ -12,6 +12,8 @@ use crate::model::SlotConfig;
 
 /// The most bytes that a configuration file may have.
 pub(super) const MAX_FILE_BYTES: u64 = 1 << 20;
+/// The key of the preset.
+const PRESET: &str = "security.default_policy";
 /// The most slots that may be configured.
 const MAX_SLOTS: usize = 500;
 
@@ -78,7 +80,11 @@ pub struct Sources {
 pub struct Config {
     entries: BTreeMap<&'static str, Entry>,
     slots: Vec<SlotConfig>,
-    policy: Option<(Table, Origin)>,
+    policies: Vec<(Table, Origin)>,
+    /// What the person's own preset is, where the project's file names one.
+    preset_of_person: Option<String>,
+    /// The person's policy file; need not exist.
+    policy_of_person: Option<PathBuf>,
 }
 
 /// A configuration that cannot be used.
@@ -171,7 +177,13 @@ impl Config {
     /// When a file that is there cannot be read or is malformed, a key or a variable of ours is unknown, or a value does
     /// not fit.
     pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
-        let mut config = Self { entries: BTreeMap::new(), slots: Vec::new(), policy: None };
+        let mut config = Self {
+            entries: BTreeMap::new(),
+            slots: Vec::new(),
+            policies: Vec::new(),
+            preset_of_person: None,
+            policy_of_person: sources.user_file.as_ref().map(|file| file.with_file_name("policy.toml")),
+        };
         for key in KEYS {
             if let Some(text) = key.default {
                 config
@@ -211,9 +223,21 @@ impl Config {
         &self.slots
     }
 
-    /// The `[policy]` table of the strongest file that has one, in the format of the policy file.
-    pub fn policy(&self) -> Option<(&Table, &Origin)> {
-        self.policy.as_ref().map(|(table, origin)| (table, origin))
+    /// The `[policy]` table of every file that has one, in the format of the policy file: none replaces another.
+    pub fn policies(&self) -> impl Iterator<Item = (&Table, &Origin)> {
+        self.policies.iter().map(|(table, origin)| (table, origin))
+    }
+
+    /// The person's policy file, beside their configuration; it need not exist.
+    pub fn policy_of_person(&self) -> Option<&Path> {
+        self.policy_of_person.as_deref()
+    }
+
+    /// The preset that holds besides the configured one, where that is what the project's file says: a repository may be
+    /// stricter than the person, and never looser.
+    pub fn preset_beneath(&self) -> Option<&str> {
+        let of_project = matches!(self.get(PRESET)?.origin, Origin::Project(_));
+        self.preset_of_person.as_deref().filter(|_| of_project)
     }
 
     fn merge_file(&mut self, path: &Path, origin: Origin) -> Result<(), ConfigError> {
@@ -232,7 +256,7 @@ impl Config {
         for (section, value) in table {
             match (section.as_str(), value) {
                 ("slot", value) => self.slots = read_slots(value, origin)?,
-                ("policy", Value::Table(rules)) => self.policy = Some((rules, origin.clone())),
+                ("policy", Value::Table(rules)) => self.policies.push((rules, origin.clone())),
                 (_, Value::Table(keys)) => {
                     for (name, value) in keys {
                         self.merge_value(&format!("{section}.{name}"), value, origin.clone())?;
@@ -264,6 +288,10 @@ impl Config {
             expected,
             found: format!("`{}`", crate::text::escape_line(&value.to_string())),
         })?;
+        if key.name == PRESET && matches!(origin, Origin::Project(_)) {
+            let before = self.get(PRESET).and_then(|entry| entry.value.as_str());
+            self.preset_of_person = before.map(str::to_owned);
+        }
         self.entries.insert(key.name, Entry { value, origin });
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::config::keys;
-use crate::config::layers::{Config, ConfigError};
+use crate::config::layers::{Config, ConfigError, Entry, Origin};
 use crate::ids::AgentKind;
 use crate::model::SlotConfig;
 
@@ -63,6 +63,21 @@ impl Settings {
         let shared = expand("agent.shared_directory", shared, variable)?;
         let audit = text("security.audit_log_path").unwrap_or(".missiond/audit.jsonl");
         let audit = expand("security.audit_log_path", audit, variable)?;
+        let audit = lexical(&root.join(audit));
+        let entry = config.get("security.audit_log_path");
+        if let Some(Entry { value, origin: origin @ Origin::Project(_) }) = entry
+            && !audit.starts_with(root.join(".missiond"))
+        {
+            // A repository could have us write wherever the person can.
+            return Err(ConfigError::BadValue {
+                origin: origin.clone(),
+                key: "security.audit_log_path".to_owned(),
+                expected:
+                    "a path below the project's `.missiond`; elsewhere only your own configuration may put it"
+                        .to_owned(),
+                found: format!("`{}`", crate::text::escape_line(&value.to_string())),
+            });
+        }
         let default_agent = match config.get("agent.default") {
             None => None,
             Some(entry) => Some(entry.value.as_str().unwrap_or_default().parse().map_err(
@@ -86,7 +101,7 @@ impl Settings {
                 .and_then(|number| usize::try_from(number).ok())
                 .unwrap_or(10),
             approval_timeout: duration("security.approval_timeout"),
-            audit_log_path: lexical(&root.join(audit)),
+            audit_log_path: audit,
             audit_keep_days: config
                 .get("security.audit_keep_days")
                 .and_then(|entry| entry.value.as_integer())

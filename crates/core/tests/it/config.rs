@@ -172,3 +172,71 @@ fn setting_a_key_keeps_everything_else() {
     assert_eq!(std::fs::read_to_string(&file).unwrap(), before);
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1, "no file is left beside it");
 }
+
+#[cfg(feature = "policy")]
+#[test]
+fn s4_s8a_a_repository_is_never_looser_than_the_person() {
+    use std::fs;
+
+    use missiond_core::adapters::PolicyGate;
+    use missiond_core::control::ProjectPaths;
+    use missiond_policy::{Decision, ToolCall};
+
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path().canonicalize().unwrap().join("project");
+    fs::create_dir_all(root.join(".missiond")).unwrap();
+    fs::create_dir_all(root.join("home")).unwrap();
+    let gate = |user: &str, user_policy: &str, project: &str, overrides: &[(&str, &str)]| {
+        let user_file = root.join("home/config.toml");
+        fs::write(&user_file, user).unwrap();
+        fs::write(root.join("home/policy.toml"), format!("version = 1\n{user_policy}")).unwrap();
+        let project_file = root.join(".missiond/config.toml");
+        fs::write(&project_file, project).unwrap();
+        let overrides =
+            overrides.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let config = Config::load(&Sources {
+            user_file: Some(user_file),
+            project_file: Some(project_file),
+            overrides,
+            ..Sources::default()
+        })
+        .unwrap();
+        let home = |name: &str| (name == "HOME").then(|| "/home/somebody".to_owned());
+        let settings = Settings::from_config(&config, &root, &home).map_err(|error| chain(&error))?;
+        PolicyGate::load(&ProjectPaths::new(&root).unwrap(), &settings, &config)
+            .map_err(|error| chain(&error))
+    };
+    let decides = |gate: &PolicyGate, command: &str| {
+        let call = ToolCall::new("Bash", serde_json::json!({ "command": command }), &root);
+        let mut surroundings = gate.surroundings(&root, &root);
+        surroundings.can_ask = true;
+        gate.policies().judge(&call, &surroundings).decision
+    };
+    // A `[policy]` of the project's stands beside the person's, and not in its place.
+    let deny = "[policy]\nversion = 1\ndeny = [\"Bash(cargo test:*)\"]\n";
+    let more = "[policy]\nversion = 1\nallow = [\"Bash(frob:*)\"]\n";
+    let both = gate(deny, "deny = ['Bash(cargo doc:*)']", more, &[]).unwrap();
+    assert_eq!(decides(&both, "cargo test"), Decision::Deny);
+    assert_eq!(decides(&both, "cargo doc"), Decision::Deny, "the person's policy file counts");
+    assert_eq!(decides(&both, "frob"), Decision::Allow);
+    // The project may name a stricter preset, and no looser one than the person's, nor than the default.
+    let preset = |name: &str| format!("[security]\ndefault_policy = \"{name}\"\n");
+    let touch = |user: &str, project: &str, overrides: &[(&str, &str)], command: &str| {
+        decides(&gate(user, "", project, overrides).unwrap(), command)
+    };
+    assert_eq!(touch("", &preset("read-only"), &[], "touch x"), Decision::Deny);
+    assert_eq!(touch("", &preset("permissive"), &[], "frob"), Decision::Ask);
+    assert_eq!(touch(&preset("strict"), &preset("permissive"), &[], "frob"), Decision::Ask);
+    assert_eq!(touch(&preset("permissive"), &preset("permissive"), &[], "frob"), Decision::Allow);
+    assert_eq!(touch(&preset("permissive"), "", &[], "frob"), Decision::Allow);
+    let loosened = [("security.default_policy", "permissive")];
+    assert_eq!(touch("", &preset("strict"), &loosened, "frob"), Decision::Allow, "the caller decides");
+    // Nor does it say where on the machine we write.
+    let audit = |path: &str| format!("[security]\naudit_log_path = \"{path}\"\n");
+    assert!(gate("", "", &audit(".missiond/logs/audit.jsonl"), &[]).is_ok());
+    assert!(gate(&audit("/var/log/audit.jsonl"), "", "", &[]).is_ok());
+    for path in ["/root/.bash_profile", "~/.profile", "../x.jsonl", ".missiond/../x.jsonl", "x.jsonl"] {
+        let problem = gate("", "", &audit(path), &[]).unwrap_err();
+        assert!(problem.contains("only your own configuration"), "{path}: {problem}");
+    }
+}

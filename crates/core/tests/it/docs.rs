@@ -149,7 +149,7 @@ fn read_configuration(text: &str) -> Result<(), String> {
     fs::write(&file, text).unwrap();
     let config = Config::load(&Sources { project_file: Some(file), ..Sources::default() });
     let config = config.map_err(|error| chain(&error))?;
-    match config.policy() {
+    match config.policies().next() {
         Some((table, _)) => read_policy(&toml::to_string(table).unwrap()),
         None => Ok(()),
     }

@@ -52,6 +52,9 @@ pub(super) fn parse(text: &str) -> Result<Program, Unparsed> {
             "a here-document beside a blank that isn't one to every shell".to_owned(),
         ));
     }
+    if has_endless_document(text) {
+        return Err(Unparsed::Syntax("a here-document without an end".to_owned()));
+    }
     if text.len() <= SHORT {
         return stacker::maybe_grow(ROOM_BYTES, STACK_BYTES, || tree(text));
     }
@@ -60,6 +63,18 @@ pub(super) fn parse(text: &str) -> Result<Program, Unparsed> {
         return Err(Unparsed::TooComplex("too much is filled in"));
     }
     stacker::grow(STACK_BYTES, || tree(text))
+}
+
+/// Whether a here-document's end is named by nothing, or by an operator that stands apart: in a substitution the tokenizer
+/// looks for it without end.
+fn has_endless_document(text: &str) -> bool {
+    text.match_indices("<<").any(|(at, sign)| {
+        let rest = &text[at + sign.len()..];
+        let rest = rest.strip_prefix('-').unwrap_or(rest);
+        let name = rest.trim_start_matches([' ', '\t']);
+        let operator = name.len() < rest.len() && name.starts_with(['(', ')', ';', '&', '|', '<', '>']);
+        operator || ["''", "\"\"", "\\\n"].iter().any(|nothing| name.starts_with(nothing))
+    })
 }
 
 /// What the parser makes of the text. It is kept from what it is known to panic on; should it panic on more, that is a text
@@ -175,6 +190,36 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
+
+    #[test]
+    fn a_here_document_that_ends_nowhere_is_no_script() {
+        for text in [
+            "a $(cat << )m  ",
+            "a \"$(cat << ) \" x ",
+            "a $(cat <<- )m ",
+            "a $(cat <<\t)m ",
+            "a $(cat << (b)) ",
+            "a $(cat << ;b) ",
+            "a $(cat << |b) ",
+            "a $(cat << <b) ",
+            "a ${x:-$(cat << )}  ",
+            "a $(cat << '')m  ",
+            "a $(cat <<\"\")m  ",
+            "a $(cat << \\\n)m  ",
+        ] {
+            assert!(matches!(parse(text), Err(Unparsed::Syntax(_))), "{text:?}");
+        }
+        for text in [
+            "cat <<E\nx\nE\n",
+            "cat <<-'E'\nx\nE\n",
+            "cat << \"E\"\nx\nE\n",
+            "cat <<\\E\nx\nE\n",
+            "cat <<< ''",
+            "echo $((1<<(2)))",
+        ] {
+            assert!(parse(text).is_ok(), "{text:?}");
+        }
+    }
 
     #[test]
     fn what_the_parser_cannot_bear_is_kept_from_it() {

@@ -20,8 +20,8 @@ pub const MAX_LINE_BYTES: usize = 10 << 20;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Checked {
-    /// The id of the call, as it stood in the line.
-    pub id: Option<String>,
+    /// The id of the call, as it stood in the line: a text or a number.
+    pub id: Option<Value>,
     /// The verdict; a deny for a line that holds no call.
     #[serde(flatten)]
     pub explanation: Explanation,
@@ -42,21 +42,23 @@ pub fn check_line(
     surroundings: impl FnOnce(&Path) -> Surroundings,
     links: &dyn Links,
 ) -> Checked {
-    match call(line, cwd) {
+    let mut id = None;
+    match call(line, cwd, &mut id) {
         Ok(call) => {
             let explanation = policies.explain_with(&call, &surroundings(&call.cwd), links);
-            Checked { id: call.id, explanation, error: None }
+            Checked { id, explanation, error: None }
         }
         Err(problem) => {
             let reason = format!("this is no tool call: {}", shown(&problem));
             let verdict = Verdict::new(Decision::Deny, Risk::High, reason);
             let explanation = Explanation { verdict, commands: Vec::new(), effects: Vec::new() };
-            Checked { id: None, explanation, error: Some(shown(&problem).to_string()) }
+            Checked { id, explanation, error: Some(shown(&problem).to_string()) }
         }
     }
 }
 
-fn call(line: &[u8], cwd: Option<&Path>) -> Result<ToolCall, String> {
+/// The call that a line holds. `id` is set as soon as it is known.
+fn call(line: &[u8], cwd: Option<&Path>, id: &mut Option<Value>) -> Result<ToolCall, String> {
     if line.len() > MAX_LINE_BYTES {
         return Err(format!("the line has more than {MAX_LINE_BYTES} bytes"));
     }
@@ -66,10 +68,8 @@ fn call(line: &[u8], cwd: Option<&Path>) -> Result<ToolCall, String> {
         let cwd = cwd.to_str().ok_or("the workspace's path isn't UTF-8, so name a `cwd`")?;
         fields.insert("cwd".to_owned(), cwd.into());
     }
-    // An id may be a number too.
-    if let Some(id) = fields.get_mut("id")
-        && id.is_number()
-    {
+    id.clone_from(&fields.get("id").filter(|id| id.is_string() || id.is_number()).cloned());
+    if let Some(id) = fields.get_mut("id").filter(|id| id.is_number()) {
         *id = id.to_string().into();
     }
     serde_json::from_value(value).map_err(|error| error.to_string())

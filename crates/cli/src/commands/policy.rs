@@ -189,7 +189,8 @@ fn print(format: Format, checked: &Checked) -> anyhow::Result<()> {
         Decision::Deny => RED,
     };
     let decision = verdict.decision.as_str();
-    let id = checked.id.as_deref().map(|id| format!("{}  ", escape_line(&cut(id, 40)))).unwrap_or_default();
+    let id = checked.id.as_ref().map(|id| id.as_str().map_or_else(|| id.to_string(), str::to_owned));
+    let id = id.map(|id| format!("{}  ", escape_line(&cut(&id, 40)))).unwrap_or_default();
     let rule = verdict.rule.as_ref().map(|rule| rule.as_str()).unwrap_or_default();
     line(format!(
         "{style}{decision:<5}{style:#}  {id}{}  {FAINT}{} risk, {}{FAINT:#}",

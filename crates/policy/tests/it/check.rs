@@ -73,7 +73,7 @@ fn check(line: &str, workspace: Option<&str>) -> Checked {
 fn a_line_is_judged_where_it_says() {
     let line = r#"{"id":"7","tool_name":"Bash","tool_input":{"command":"rm -rf build"},"cwd":"/work/shop"}"#;
     let checked = check(line, None);
-    assert_eq!((checked.id.as_deref(), checked.error), (Some("7"), None));
+    assert_eq!((checked.id, checked.error), (Some(json!("7")), None));
     assert_eq!(checked.explanation.verdict.decision, Decision::Allow);
     // The same in another's workspace.
     let elsewhere = check(line, Some("/work/other"));
@@ -81,7 +81,10 @@ fn a_line_is_judged_where_it_says() {
     // Without a directory it is made in the workspace.
     let nowhere = r#"{"id":8,"tool_name":"Bash","tool_input":{"command":"rm -rf build"}}"#;
     let checked = check(nowhere, Some("/work/other"));
-    assert_eq!((checked.id.as_deref(), checked.explanation.verdict.decision), (Some("8"), Decision::Allow));
+    assert_eq!((checked.id, checked.explanation.verdict.decision), (Some(json!(8)), Decision::Allow));
+
+    // A line that holds no call keeps its id as well.
+    assert_eq!(check(r#"{"id":4,"tool_input":{}}"#, None).id, Some(json!(4)));
 
     let written: Value = serde_json::to_value(check(line, None)).unwrap();
     for key in ["id", "decision", "rule", "reason", "risk", "commands", "effects"] {

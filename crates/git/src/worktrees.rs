@@ -1,5 +1,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::command::to_path;
 use crate::site::{MAX_FILE, read_small, require_files};
@@ -45,7 +46,34 @@ pub struct Worktree {
     pub prunable: bool,
 }
 
+/// How often a list that a half-made worktree keeps from being read is asked for again: two seconds in all.
+const HALF_MADE_TRIES: u32 = 40;
+const HALF_MADE_PAUSE: Duration = Duration::from_millis(50);
+
+/// Whether git failed over one of the files that make a worktree, by its words for one that is empty or not there yet.
+fn is_half_made(stderr: &str) -> bool {
+    let of_worktree =
+        stderr.contains("/worktrees/") && (stderr.contains("commondir") || stderr.contains("gitdir"));
+    of_worktree && stderr.contains("failed to read")
+}
+
 impl Repository {
+    /// What `git worktree list` prints. It fails over a worktree that somebody else's git is making just then, whose files are
+    /// there and empty for an instant; it is asked again then, for a while.
+    fn listed(&self) -> Result<Vec<u8>> {
+        let list =
+            || self.git.read(self.common_dir(), "worktree").args(["list", "--porcelain", "-z"]).bytes();
+        for _ in 0..HALF_MADE_TRIES {
+            match list() {
+                Err(Error::Git { stderr, .. }) if is_half_made(&stderr) => {
+                    std::thread::sleep(HALF_MADE_PAUSE);
+                }
+                out => return out,
+            }
+        }
+        list()
+    }
+
     /// Lists every worktree of the repository, the main one first.
     ///
     /// # Errors
@@ -54,7 +82,7 @@ impl Repository {
         for admin_dir in fs::read_dir(self.common_dir().join("worktrees")).into_iter().flatten().flatten() {
             require_files(&admin_dir.path(), READ_OF_ALL, MAX_FILE)?;
         }
-        let out = self.git.read(self.common_dir(), "worktree").args(["list", "--porcelain", "-z"]).bytes()?;
+        let out = self.listed()?;
         let mut list = Vec::new();
         let mut current: Option<Worktree> = None;
         for line in out.split(|byte| *byte == 0) {

@@ -12,6 +12,23 @@ use missiond_git::{BranchRule, Error, ErrorKind, RemoveOptions, Repository, Work
 use crate::scene::{Scene, branch, commit_in, create, git, name, request, settings, write, write_program};
 
 #[test]
+fn a_worktree_that_is_being_made_is_waited_for() {
+    let scene = Scene::new();
+    let repo = scene.open();
+    scene.git(&["worktree", "add", "-q", "-b", "reference", "../reference"]);
+    let file = scene.root.join(".git/worktrees/reference/commondir");
+    let whole = fs::read(&file).unwrap();
+    // As git leaves it between opening the file and writing it.
+    fs::write(&file, "").unwrap();
+    let maker = thread::spawn(move || {
+        thread::sleep(std::time::Duration::from_millis(300));
+        fs::write(&file, whole).unwrap();
+    });
+    assert_eq!(repo.worktrees().unwrap().len(), 2);
+    maker.join().unwrap();
+}
+
+#[test]
 fn a_workspace_is_a_worktree_as_git_makes_it() {
     let scene = Scene::new();
     let repo = scene.open();

@@ -150,7 +150,9 @@ impl Matcher {
     }
 
     fn command(specifier: &str) -> Result<Self, String> {
-        let words = specifier.split_whitespace().collect::<Vec<_>>().join(" ");
+        let words: Vec<&str> = specifier.split_whitespace().collect();
+        never_matches(&words)?;
+        let words = words.join(" ");
         let start = words.strip_suffix(":*").or_else(|| words.strip_suffix(" *"));
         let text = start.unwrap_or(&words).trim_end();
         if text.contains(":*") {
@@ -231,6 +233,32 @@ impl Matcher {
             _ => false,
         }
     }
+}
+
+/// A rule that no command could ever match would be none, and a denial that is none is worse.
+fn never_matches(words: &[&str]) -> Result<(), String> {
+    const OPERATORS: &[&str] = &["&&", "||", "|", "|&", ";", "&", ">", ">>", "<", "2>", "2>&1", "&>"];
+    if let Some(operator) = words.iter().find(|word| OPERATORS.contains(word) || word.ends_with(';')) {
+        return Err(format!(
+            "a rule is held against one command at a time, and {} isn't part of one; write a rule for each command",
+            quoted(operator)
+        ));
+    }
+    let assigns = |word: &&&str| {
+        word.split_once('=').is_some_and(|(name, _)| {
+            name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+                && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        })
+    };
+    if let Some(word) = words.first().filter(|word| words.len() > 1 && assigns(word)) {
+        return Err(format!("{} stands before a command and is no part of it; leave it out", quoted(word)));
+    }
+    if words.iter().any(|word| word.contains('"')) {
+        return Err("quotes are taken off before a rule is held against a command: write a word with blanks as `'a b'`, and \
+                    any other without quotes"
+            .to_owned());
+    }
+    Ok(())
 }
 
 /// The name that was meant, when one is near enough to be a misspelling.

@@ -42,6 +42,12 @@ fn s4_whatever_isnt_understood_is_an_error_that_names_the_line_and_what_was_mean
         &["no tool `Bahs`", "did you mean `Bash`?"],
     );
     check("version = 1\ndeny = [\"Bash()\"]", 2, &["nothing stands between"]);
+    // What no command could ever match would deny nothing.
+    check("version = 1\ndeny = [\"Bash(ls && pwd)\"]", 2, &["one command at a time", "`&&`"]);
+    check("version = 1\ndeny = [\"Bash(cat a | wc)\"]", 2, &["one command at a time", "`|`"]);
+    check("version = 1\ndeny = [\"Bash(echo hi > a)\"]", 2, &["one command at a time", "`>`"]);
+    check("version = 1\ndeny = [\"Bash(FOO=1 ls)\"]", 2, &["`FOO=1` stands before a command"]);
+    check("version = 1\ndeny = ['Bash(git commit -m \"x\")']", 2, &["quotes are taken off"]);
     check("version = 1\ndeny = [\"Bash(:*)\"]", 2, &["no command stands before"]);
     check("version = 1\ndeny = [\"Bash(git:* push)\"]", 2, &["only stand at the end"]);
     check("version = 1\ndeny = [\"Read(../x)\"]", 2, &["`..`"]);

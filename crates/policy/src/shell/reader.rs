@@ -86,10 +86,9 @@ impl<'a> Reader<'a> {
                 return Err(format!("the wildcard `{text}` may match a file whose name is an option"));
             }
             if only_operands || !text.starts_with('-') || text == "-" {
-                // After `--` git takes every word for a path.
+                // After `--` git takes every word for a path, and no longer for a commit.
                 let is_path = self.before_dashes.is_some() && self.spec.name.starts_with("git ");
-                let kind = if is_path && word.kind == Kind::Revision { Kind::Any } else { word.kind };
-                let kind = if is_path && word.pattern.is_none() { Kind::Any } else { kind };
+                let kind = if is_path { Kind::Any } else { word.kind };
                 self.operands.push(Word { kind, ..word.clone() });
                 // Its options come first.
                 only_operands |= self.spec.operands == Operands::Inert;

@@ -2,7 +2,11 @@
 
 use std::{borrow::Cow, rc::Rc};
 
-use crate::{preset::Act, text::shown};
+use crate::{
+    path::{is_environment, names_secret},
+    preset::Act,
+    text::shown,
+};
 
 /// The commands of a script, in the order in which they would run.
 #[derive(Debug, Default)]
@@ -152,7 +156,9 @@ impl Word {
     /// Of what kind it is as a value of a variable that may hold another one too.
     pub(crate) fn value_kind(&self) -> Kind {
         let plain = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
-        let name = self.text.chars().all(plain) && !self.text.starts_with(['.', '-', '_']);
+        // One that spells out a key or its kin says too much to be any name.
+        let secret = || names_secret(&self.text) || is_environment(&self.text.to_lowercase());
+        let name = self.text.chars().all(plain) && !self.text.starts_with(['.', '-', '_']) && !secret();
         match self.known {
             _ if self.is_number() => Kind::Number,
             _ if self.glob || self.tilde || self.here || self.root || self.below.is_some() => Kind::Any,

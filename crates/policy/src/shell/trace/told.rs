@@ -366,7 +366,7 @@ fn added_up(words: &[Word]) -> Kind {
     let Some(printed) = end.strip_prefix("print").filter(|printed| plain(printed)) else { return Kind::Any };
     let name = printed.strip_suffix("+0").unwrap_or(printed);
     let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphabetic() || c == '_');
-    if printed == "NR" || (is_name && printed.ends_with("+0")) {
+    if (printed == "NR" && !rules.contains("NR")) || (is_name && printed.ends_with("+0")) {
         return Kind::Number;
     }
     // A sum from the start: nothing else is ever put there.

@@ -96,6 +96,25 @@ fn named_project_judges_instead_of_that_of_the_call() {
 }
 
 #[test]
+fn c14_nothing_signals_a_mission_whatever_a_rule_says() {
+    let scene = Scene::new();
+    let up = scene.up();
+    scene.repo.write(".missiond/policy.toml", "version = 1\nallow = [\"Bash(kill:*)\"]\n").unwrap();
+    let here = scene.repo.path();
+    for command in [
+        format!("kill -9 {}", up.pid()),
+        format!("sh -c 'kill {}'", up.pid()),
+        format!("kill -- -{}", up.pid()),
+    ] {
+        let outcome = ask(&scene, &["hook", "pre-tool-use"], here, &command, None);
+        assert_eq!(decision(&outcome), "deny", "{command}: {outcome:#?}");
+    }
+    // A process that isn't one of ours is left to the rule.
+    let other = ask(&scene, &["hook", "pre-tool-use"], here, &format!("kill {}", std::process::id()), None);
+    assert_eq!(decision(&other), "allow", "{other:#?}");
+}
+
+#[test]
 fn s8a_a_repository_within_another_says_nothing_of_its_own_policy() {
     let scene = Scene::new();
     let inner = scene.repo.path().join("vendor/evil");

@@ -166,9 +166,18 @@ fn judged(call: &ToolCall) -> missiond_policy::ToolCall {
     judged
 }
 
-/// The processes of missiond on this machine: those that run our program. Looked up only for a call that may signal one.
+/// The processes of missiond on this machine: those that run our program. Looked up only for a call that may signal one, since
+/// that takes a look at every process.
 fn own_processes(call: &ToolCall) -> Vec<u32> {
-    if !call.input.to_string().contains("kill") {
+    fn says_kill(value: &serde_json::Value) -> bool {
+        match value {
+            serde_json::Value::String(text) => text.contains("kill"),
+            serde_json::Value::Array(values) => values.iter().any(says_kill),
+            serde_json::Value::Object(fields) => fields.values().any(says_kill),
+            _ => false,
+        }
+    }
+    if !says_kill(&call.input) {
         return Vec::new();
     }
     let Ok(program) = std::env::current_exe() else { return Vec::new() };

@@ -21,13 +21,11 @@ fuzz_target!(|command: &str| {
     if !tree.root_node().has_error() {
         collect(tree.root_node(), command, &mut names);
     }
-    for name in names {
+    for (name, redirected) in names {
         // A function of the script runs what it is made of; and the grammar takes an option for a command after `x=$`.
         if name.starts_with('-') || command.contains(&format!("{name}()")) || command.contains("function") {
             continue;
         }
-        // A word after a redirection belongs to the command before it; the grammar takes it for another one now and then.
-        let redirected = command.contains(['<', '>']);
         let is_listed = found.commands.iter().any(|line| {
             let mut words = line.split(' ');
             words.next() == Some(name) || (redirected && words.any(|word| word == name))
@@ -36,7 +34,8 @@ fuzz_target!(|command: &str| {
     }
 });
 
-fn collect<'a>(node: Node<'_>, script: &'a str, names: &mut Vec<&'a str>) {
+/// The names of commands, and whether a redirection stands right before each.
+fn collect<'a>(node: Node<'_>, script: &'a str, names: &mut Vec<(&'a str, bool)>) {
     if node.kind() == "command"
         && let Some(name) = node.child_by_field_name("name")
     {
@@ -45,12 +44,14 @@ fn collect<'a>(node: Node<'_>, script: &'a str, names: &mut Vec<&'a str>) {
         // A number before a redirection is the descriptor's.
         let descriptor = script[name.byte_range()].bytes().all(|byte| byte.is_ascii_digit())
             && script[name.end_byte()..].starts_with(['<', '>']);
+        // A word after a redirection belongs to the command before it; the grammar takes it for another one now and then.
+        let redirected = script[..name.start_byte()].split_whitespace().rev().take(2).any(|word| word.contains(['<', '>']));
         let name = &script[name.byte_range()];
         let is_plain = |c: char| c.is_ascii_alphanumeric() || "./_+-".contains(c);
         // Words of the language that the grammar takes for commands now and then.
         let is_word = ["coproc", "time", "while", "until", "select"].contains(&name);
         if name.chars().all(is_plain) && !is_word && !escaped && !descriptor {
-            names.push(name);
+            names.push((name, redirected));
         }
     }
     let mut cursor = node.walk();

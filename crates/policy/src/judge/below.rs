@@ -3,7 +3,7 @@ use std::path::Path;
 use super::{
     Hit, Judge,
     files::{By, Named},
-    search::{Copied, environments_of},
+    search::environments_of,
 };
 use crate::{
     path::{Access, could_be_secret, could_match},
@@ -121,8 +121,7 @@ impl Judge<'_> {
     ) -> Verdict {
         let target = self.target(directory, cwd);
         let text = target.to_string_lossy();
-        let secrets = |copied: &Copied| copied.secrets && target.starts_with(&copied.to);
-        if self.copied.borrow().iter().any(secrets) {
+        if self.earlier.borrow().has_secrets(&target) {
             return self.changed_before(&directory.text);
         }
         if access == Access::Read {

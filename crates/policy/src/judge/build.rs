@@ -53,7 +53,7 @@ impl Judge<'_> {
         let place = [start.to_owned()]
             .into_iter()
             .chain(named)
-            .chain(program.filter(|path| !self.made.borrow().contains(path)))
+            .chain(program.filter(|path| !self.earlier.borrow().has_built(path)))
             .find(|path| {
                 let located = path.to_str().and_then(|path| self.roots.locate(path, start, self.links).ok());
                 located.is_some_and(|located| {

@@ -150,7 +150,7 @@ impl Changes {
     }
 
     /// Whether anything at this place, above it or below it may be another than it is now.
-    fn reach(&self, entry: &Path) -> bool {
+    pub(super) fn reach(&self, entry: &Path) -> bool {
         let near = |place: &Place| place.path.starts_with(entry) || entry.starts_with(&place.path);
         self.anywhere || self.workspace || self.places.iter().any(near)
     }

@@ -6,6 +6,7 @@ mod build;
 mod changes;
 mod contents;
 mod directories;
+mod earlier;
 mod files;
 mod git;
 mod patterns;
@@ -16,14 +17,14 @@ mod web;
 mod wildcards;
 
 use std::{
-    cell::{Cell, RefCell},
-    collections::HashSet,
+    cell::RefCell,
     fmt::{self, Write as _},
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use contents::Contents;
+use earlier::Earlier;
 use wildcards::Listed;
 
 use crate::{
@@ -118,10 +119,7 @@ impl Policies {
                     links,
                     tool,
                     listed,
-                    made: RefCell::default(),
-                    carried: RefCell::default(),
-                    copied: RefCell::default(),
-                    odd_names: Cell::default(),
+                    earlier: RefCell::default(),
                     contents,
                     moved,
                     counting,
@@ -177,14 +175,8 @@ struct Judge<'a> {
     tool: Tool,
     /// What was looked up in directories for this call.
     listed: Listed,
-    /// Programs that the command just built of the workspace's own files.
-    made: RefCell<HashSet<PathBuf>>,
-    /// Where what it wrote was moved or copied to with the directory it lies in.
-    carried: RefCell<Vec<PathBuf>>,
-    /// Where copies of directories come to be that hold links or `.env` files.
-    copied: RefCell<Vec<search::Copied>>,
-    /// Whether it makes a name that may be taken apart at its blanks.
-    odd_names: Cell<bool>,
+    /// What the parts of the command did that were looked at so far.
+    earlier: RefCell<Earlier>,
     /// What was found in directories that this call takes with everything in them.
     contents: Contents<'a>,
     /// The rules that start from where a link leads.

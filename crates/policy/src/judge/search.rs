@@ -2,6 +2,7 @@ use std::path::{Path, PathBuf};
 
 use super::{
     Hit, Judge,
+    changes::Changes,
     files::{By, Named},
 };
 use crate::{
@@ -32,16 +33,6 @@ pub(super) fn searches(words: &[Word]) -> bool {
     git || SEARCHING.contains(&program(words))
 }
 
-/// A directory that an earlier part of the command makes as a copy of another.
-#[derive(Debug)]
-pub(super) struct Copied {
-    pub(super) to: PathBuf,
-    /// Whether there are `.env` files in it.
-    pub(super) secrets: bool,
-    /// Whether there are links in it.
-    pub(super) links: bool,
-}
-
 /// Which of the files in a directory a search prints from.
 #[derive(Debug, PartialEq, Eq)]
 enum Taken {
@@ -59,6 +50,7 @@ impl Judge<'_> {
         words: &[Word],
         paths: &[(Access, Word)],
         start: &Path,
+        changes: &Changes,
         whole: Option<Hit<'_>>,
     ) -> Verdict {
         let named = paths.iter().filter(|(access, _)| *access == Access::Read);
@@ -69,11 +61,10 @@ impl Judge<'_> {
         let mut verdict = self.settle(Act::Inspect, None, "nothing private lies there");
         let taken = taken(words);
         let follows = follows_links(words);
+        // What comes to be there is not there yet.
         let copied = |place: &PathBuf| {
-            self.copied.borrow().iter().any(|copied| {
-                let counts = (copied.secrets && taken != Taken::Nothing) || (copied.links && follows);
-                counts && (place.starts_with(&copied.to) || copied.to.starts_with(place))
-            })
+            (taken != Taken::Nothing && self.earlier.borrow().has_secrets(place))
+                || (follows && changes.reach(place))
         };
         if let Some(place) = places.iter().find(|place| copied(place)) {
             verdict = verdict.strictest(self.changed_before(&place.to_string_lossy()));

@@ -10,16 +10,16 @@ use super::{
     changes::Changes,
     directories::changes_directory,
     files::{By, Named, outside},
-    search::{Copied, environments_of, searches},
+    search::searches,
     strictest::Strictest,
 };
 use crate::{
-    path::{Access, Place},
+    path::Access,
     preset::Act,
     rule::Subject,
     shell::{
         Candidate, Command, Effect, Join, MAX_COMMAND_BYTES, Meaning, Use, Word, everything_that_might_run,
-        git_subcommand, program, read, risks, trace,
+        program, read, risks, trace, without_runs,
     },
     text::{quoted, shown},
     tool::COMMAND_ARGUMENTS,
@@ -82,7 +82,6 @@ impl Judge<'_> {
         if script.problem.is_none() {
             let changes = self.changes(&script, &candidates, &directories);
             let places = directories.iter().map(Option::as_deref).zip(&changes);
-            let mut written: HashSet<PathBuf> = HashSet::new();
             let mut hits: Vec<Option<Hit<'_>>> = Vec::with_capacity(script.commands.len());
             let mut own = Vec::with_capacity(script.commands.len());
             for candidate in &candidates {
@@ -93,7 +92,7 @@ impl Judge<'_> {
             for (candidate, (here, changes)) in own.into_iter().zip(places) {
                 let (command, meaning) = (candidate.command.as_ref(), &candidate.meaning);
                 if command.join == Join::Then {
-                    self.made.borrow_mut().clear();
+                    self.earlier.borrow_mut().begin();
                 }
                 // What a wrapper is allowed to run is allowed to run in it.
                 let outer = command.inside.and_then(|at| *hits.get(at)?);
@@ -101,161 +100,13 @@ impl Judge<'_> {
                 let hit = self.command_hit(candidate, true).or(outer);
                 hits.push(hit);
                 add(self.plain(command, meaning, here, changes, hit.or(whole)), command, !compound);
-                if let Some(next) = self.runs_what_was_written(command, meaning, here, &written) {
+                if let Some(next) = self.runs_what_was_written(command, meaning, here) {
                     add(next, command, !compound);
                 }
-                self.builds(command, meaning, here, &written);
-                self.carries(meaning, here, !written.is_empty());
-                self.copies(command, meaning, here);
-                for path in here.into_iter().flatten().flat_map(|cwd| self.writes(command, meaning, cwd)) {
-                    // A name with a blank in it, that may be taken apart later on.
-                    let odd = path.to_string_lossy().contains(char::is_whitespace);
-                    self.odd_names.set(self.odd_names.get() || odd);
-                    written.insert(path);
-                }
+                self.take_down(command, meaning, here);
             }
         }
         strictest.verdict().unwrap_or_else(|| self.unreadable("the command is empty"))
-    }
-
-    /// Takes down what a compiler makes of the workspace's own files: whoever builds it may run it, wherever it is put.
-    fn builds(
-        &self,
-        command: &Command,
-        meaning: &Meaning,
-        here: Option<&[PathBuf]>,
-        written: &HashSet<PathBuf>,
-    ) {
-        let (used, Some([cwd])) = (&meaning.used, here) else { return };
-        if used.act != Act::Build || command.wraps {
-            return;
-        }
-        let outputs = || {
-            let outputs = used.paths.iter().filter(|(access, _)| *access == Access::Write);
-            outputs.map(|(_, word)| self.target(word, cwd)).collect::<Vec<_>>()
-        };
-        // Whatever else it is built of.
-        self.made.borrow_mut().retain(|path| !outputs().contains(path));
-        let fed = !command.fed.is_empty()
-            || command.input.is_some()
-            || command.words.iter().any(|word| word.text == "-");
-        let skipped = command.branch || meaning.guess.is_some() || used.directory.is_some();
-        if fed || skipped || !compiles(&command.words) {
-            return;
-        }
-        let own = |path: PathBuf| {
-            let located = path.to_str().and_then(|path| self.roots.locate(path, cwd, self.links).ok());
-            let own = located
-                .is_some_and(|located| located.standing(Access::Read, &self.roots).place == Place::Workspace);
-            own && !written.iter().any(|written| written.starts_with(&path) || path.starts_with(written))
-        };
-        let reads = || used.paths.iter().filter(|(access, _)| *access == Access::Read);
-        let known = used.paths.iter().all(|(_, word)| word.known && !word.glob);
-        let sources = reads().count() > 0 && reads().map(|(_, word)| self.target(word, cwd)).all(own);
-        if known && sources && own(cwd.clone()) {
-            self.made.borrow_mut().extend(outputs());
-        }
-    }
-
-    /// Takes down where copies of directories come to be that hold links or `.env` files: what is searched later is not there
-    /// yet.
-    fn copies(&self, command: &Command, meaning: &Meaning, here: Option<&[PathBuf]>) {
-        for cwd in here.into_iter().flatten() {
-            if let Some(moved) = &meaning.used.moved {
-                let sources: Vec<PathBuf> =
-                    moved.from.iter().flat_map(|word| self.targets(word, cwd)).collect();
-                let secrets = sources.iter().any(|source| !environments_of(self, source).is_empty());
-                let links = !sources.iter().all(|source| self.holds_no_link(source));
-                let places = moved.inside().chain([moved.to.clone()]);
-                let copies = places.map(|word| Copied { to: self.target(&word, cwd), secrets, links });
-                self.copied.borrow_mut().extend(copies.filter(|copied| copied.secrets || copied.links));
-            } else if git_subcommand(&command.words) == Some("worktree") {
-                let secrets = !environments_of(self, &self.surroundings.workspace).is_empty();
-                let trees = meaning.used.paths.iter().map(|(_, word)| self.target(word, cwd));
-                self.copied.borrow_mut().extend(trees.map(|to| Copied { to, secrets, links: true }));
-            }
-        }
-    }
-
-    /// Takes down where a directory comes to be that something was written into before.
-    fn carries(&self, meaning: &Meaning, here: Option<&[PathBuf]>, written: bool) {
-        let Some(moved) = meaning.used.moved.as_ref().filter(|_| written) else { return };
-        for cwd in here.into_iter().flatten() {
-            let places = moved.inside().chain([moved.to.clone()]);
-            self.carried.borrow_mut().extend(places.map(|word| self.target(&word, cwd)));
-        }
-    }
-
-    /// The files that a command writes.
-    fn writes(&self, command: &Command, meaning: &Meaning, cwd: &Path) -> Vec<PathBuf> {
-        let redirects = command.redirects.iter().filter(|(writes, _)| *writes).map(|(_, word)| word);
-        // What is built comes of what lies in the workspace, and a mode is no content.
-        let keeps =
-            meaning.guess.is_none() && (meaning.used.act == Act::Build || program(&command.words) == "chmod");
-        let used: &[_] =
-            if command.words.is_empty() || command.wraps || keeps { &[] } else { &meaning.used.paths };
-        let changed = used.iter().filter(|(access, _)| *access == Access::Write).map(|(_, word)| word);
-        redirects
-            .chain(changed)
-            .filter(|word| word.known && !word.text.is_empty())
-            .map(|word| match program(&command.words) {
-                // What `split` makes starts like this.
-                "split" => Word { text: format!("{}*", word.text), ..word.clone() },
-                _ => word.clone(),
-            })
-            .map(|word| self.target(&word, cwd))
-            .collect()
-    }
-
-    /// A script that an earlier part of the command wrote: code in place, in other words.
-    fn runs_what_was_written(
-        &self,
-        command: &Command,
-        meaning: &Meaning,
-        here: Option<&[PathBuf]>,
-        written: &HashSet<PathBuf>,
-    ) -> Option<Verdict> {
-        if written.is_empty() || command.words.is_empty() || command.wraps {
-            return None;
-        }
-        let named = |names: &[&str]| {
-            written
-                .iter()
-                .any(|path| path.file_name().is_some_and(|name| names.iter().any(|known| name == *known)))
-        };
-        if program(&command.words) == "git"
-            && named(&["HEAD", "config", "objects", "refs", ".git", "gitdir", "commondir"])
-        {
-            return Some(self.changed_before("the repository"));
-        }
-        let option =
-            |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('-'));
-        if command.words.iter().any(|word| word.glob) && written.iter().any(option) {
-            return Some(self.changed_before("a wildcard"));
-        }
-        let Meaning { used: Use { act: Act::RunInside, paths, .. }, guess: None } = meaning else {
-            return None;
-        };
-        let (_, script) = paths.last()?;
-        let plain = |path: PathBuf| path.components().collect::<PathBuf>();
-        // One of the names that fit a pattern.
-        let fits = |written: &Path, path: &Path| {
-            let written = written.to_string_lossy();
-            let start = written.find(['*', '?', '[']).map(|at| &written[..at]);
-            start.is_some_and(|start| path.to_string_lossy().starts_with(start))
-        };
-        here?.iter().map(|cwd| self.target(script, cwd)).find(|path| {
-            let path = plain(path.to_path_buf());
-            // A program may be named without its ending, and by the directory it lies in.
-            written.iter().map(|written| plain(written.clone())).any(|written| {
-                written == path
-                    || written.starts_with(&path)
-                    || written.with_extension("") == path
-                    || fits(&written, &path)
-            }) || self.carried.borrow().iter().any(|place| path.starts_with(plain(place.clone())))
-        })?;
-        let detail = format!("{} is code that an earlier part of the command wrote", quoted(&script.text));
-        Some(self.settle(Act::Interpreter, None, &detail))
     }
 
     fn command_hit(&self, command: &Candidate<'_>, may_allow: bool) -> Option<Hit<'_>> {
@@ -458,7 +309,7 @@ impl Judge<'_> {
             }
         }
         if searches(&command.words) {
-            strictest.add(self.search(&command.words, &used.paths, &start, hit));
+            strictest.add(self.search(&command.words, &used.paths, &start, changes, hit));
         }
         for (access, word) in distinct(used.paths.iter().map(|(access, word)| (*access, word))) {
             self.weigh_word(strictest, word, &start, access, hit);
@@ -522,7 +373,7 @@ impl Judge<'_> {
             return self.weigh(strictest, Act::Inspect, None, "a stream");
         }
         if let Some(below) = &word.below {
-            if word.parted && (self.odd_names.get() || !self.names_are_whole(word, cwd)) {
+            if word.parted && (self.earlier.borrow().has_odd_names() || !self.names_are_whole(word, cwd)) {
                 let detail = format!("a name below {} may be taken apart into others", quoted(&word.text));
                 strictest.add(self.settle(Act::GlobPath, whole, &detail));
             }
@@ -583,37 +434,6 @@ impl Judge<'_> {
     }
 }
 
-/// Whether a compiler writes a program: some options only check, or only preprocess.
-fn compiles(words: &[Word]) -> bool {
-    const PLAIN: &[&str] = &[
-        "-o",
-        "-O",
-        "-g",
-        "-W",
-        "-std=",
-        "-I",
-        "-D",
-        "-l",
-        "-L",
-        "-fsanitize",
-        "-fno-",
-        "-fopenmp",
-        "-pthread",
-        "-m",
-        "-pedantic",
-        "-static",
-        "--edition",
-        "-race",
-        "-trimpath",
-        "-tags",
-        "-ldflags",
-        "-v",
-    ];
-    words[1..].iter().filter(|word| word.text.starts_with('-')).all(|word| {
-        word.known && PLAIN.iter().any(|start| word.text.starts_with(start)) && !word.text.starts_with("-Wp,")
-    })
-}
-
 /// Each path once, however often a command names it.
 fn distinct<'w>(paths: impl Iterator<Item = (Access, &'w Word)>) -> impl Iterator<Item = (Access, &'w Word)> {
     let mut seen = HashSet::new();
@@ -634,20 +454,4 @@ fn distinct<'w>(paths: impl Iterator<Item = (Access, &'w Word)>) -> impl Iterato
 /// What a redirect does to its file.
 fn access(writes: bool) -> Access {
     if writes { Access::Write } else { Access::Read }
-}
-
-/// The words of `find` without the commands that it runs.
-fn without_runs(words: &[Word]) -> Vec<Word> {
-    let mut kept = Vec::new();
-    let mut runs = false;
-    for word in words {
-        if ["-exec", "-ok", "-execdir", "-okdir"].contains(&word.text.as_str()) {
-            runs = true;
-        } else if runs {
-            runs = ![";", "+"].contains(&word.text.as_str());
-        } else {
-            kept.push(word.clone());
-        }
-    }
-    kept
 }

@@ -176,6 +176,6 @@ pub(super) fn copy_blocks(words: &[Word]) -> Option<Effect> {
 }
 
 /// A file, or everything in a directory.
-fn below(word: &Word) -> Word {
+pub(super) fn below(word: &Word) -> Word {
     Word { below: (!word.glob).then_some(Below::All), ..word.clone() }
 }

@@ -73,20 +73,12 @@ pub(super) enum Operands {
 impl Operands {
     /// Whether the operand at this place may be anything, or is judged where it is used.
     pub(super) fn takes_unknown(self, at: usize) -> bool {
-        match self {
-            Self::Text | Self::Read | Self::Local | Self::Write | Self::Delete | Self::Copy | Self::Move => {
-                true
-            }
-            Self::ReadOne | Self::Pattern | Self::Number | Self::Stash => true,
-            Self::Inert | Self::Filter | Self::SedPrint | Self::Mode | Self::Script => at > 0,
-            Self::None
-            | Self::Format
-            | Self::Targets
-            | Self::Only(_)
-            | Self::Remote
-            | Self::Checkout
-            | Self::Restore => false,
-        }
+        let names_nothing = match self {
+            Self::Text | Self::Number | Self::Pattern => true,
+            Self::Inert => at > 0,
+            _ => false,
+        };
+        names_nothing || self.is_path(at)
     }
 
     /// Whether the operand at this place is judged as a path, with whatever a wildcard in it matches.
@@ -203,6 +195,11 @@ pub(crate) struct Moved {
 }
 
 impl Moved {
+    /// Wherever one of them may come to be.
+    pub(crate) fn places(&self) -> impl Iterator<Item = Word> {
+        self.inside().chain([self.to.clone()])
+    }
+
     /// Where each of them would lie in the directory `to`; `to` itself for one without a name of its own.
     pub(crate) fn inside(&self) -> impl Iterator<Item = Word> {
         self.from.iter().map(|word| inside(&self.to, word).unwrap_or_else(|| self.to.clone()))

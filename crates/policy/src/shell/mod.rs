@@ -29,7 +29,7 @@ pub(crate) use git::git_subcommand;
 pub(crate) use grammar::{Effect, Moved, Use, read};
 pub(crate) use meaning::Meaning;
 pub(crate) use script::{Below, Command, Join, Script, Word};
-pub(crate) use trace::trace;
+pub(crate) use trace::{trace, without_runs};
 pub(crate) use walk::{Candidate, base, everything_that_might_run, program};
 
 /// The longest command that is judged, in bytes.

@@ -138,9 +138,7 @@ impl Word {
     pub(crate) fn literal(text: &str) -> Self {
         Self { text: text.to_owned(), known: true, ..Self::default() }
     }
-}
 
-impl Word {
     /// Whether it is digits, known or not.
     pub(crate) fn is_number(&self) -> bool {
         let digits = self.text.strip_prefix('-').unwrap_or(&self.text);

@@ -5,9 +5,10 @@ use crate::{
     path::Access,
     preset::Act,
     shell::{
+        archive::below,
         danger::likely_use,
         grammar::{Effect, REACHING, Use, by_table, read},
-        script::{Below, Command, Kind, Word},
+        script::{Command, Kind, Word},
         walk::program,
     },
     url::is_local,
@@ -126,11 +127,6 @@ pub(super) fn only_parsed(name: &str, words: &[Word]) -> bool {
         && words[1..].iter().all(|word| file(word) || found(word))
 }
 
-/// A directory with everything in it.
-fn throughout(directory: &Word) -> Word {
-    Word { below: Some(Below::All), ..directory.clone() }
-}
-
 /// `python3 -m http.server PORT --bind 127.0.0.1 --directory DIRECTORY`
 pub(super) fn served(words: &[Word]) -> Option<Effect> {
     let mut paths = Vec::new();
@@ -142,13 +138,13 @@ pub(super) fn served(words: &[Word]) -> Option<Effect> {
     while let Some(word) = rest.next() {
         match word.text.as_str() {
             "--bind" | "-b" => local = is_local(&rest.next().filter(|word| word.known)?.text, 0),
-            "--directory" | "-d" => paths.push((Access::Read, throughout(rest.next()?))),
+            "--directory" | "-d" => paths.push((Access::Read, below(rest.next()?))),
             text if word.is_of(Kind::Number) && text.bytes().all(|byte| byte.is_ascii_digit()) => {}
             _ => return None,
         }
     }
     if paths.is_empty() {
-        paths.push((Access::Read, throughout(&Word::literal("."))));
+        paths.push((Access::Read, below(&Word::literal("."))));
     }
     local.then(|| known(Act::LocalNetwork, paths))
 }

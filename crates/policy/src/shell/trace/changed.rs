@@ -53,13 +53,11 @@ impl Tracer {
             Value::Words(words)
                 if is_start(rest) && words.iter().all(|word| word.value_kind() <= Kind::Name) =>
             {
-                let kind = words.iter().map(Word::value_kind).max().unwrap_or_default();
-                return Value::Unknown(Unknown { kind, found: true, foreign: false });
+                return Value::Unknown(Unknown { found: true, ..Unknown::of(&Value::Words(words)) });
             }
             // It may hold nothing, and what then stands in its place counts as much.
             Value::Words(words) if operator.starts_with(':') && words.iter().any(|word| !word.known) => {
-                let kind =
-                    words.iter().map(Word::value_kind).max().unwrap_or_default().max(other.value_kind());
+                let kind = Unknown::of(&Value::Words(words)).kind.max(other.value_kind());
                 if operator.ends_with('=') {
                     self.forget(name, Kind::Any);
                 }
@@ -140,21 +138,15 @@ impl Tracer {
         Word::default()
     }
 
-    /// `${name[index]}`
+    /// `${name[index]}`, of an index that was calculated.
     fn element(&mut self, name: &str, index: &str) -> Value {
-        let at = if index.bytes().all(|byte| byte.is_ascii_digit()) {
-            index.parse::<usize>().ok()
-        } else {
-            self.index(name, index);
-            None
-        };
+        let at = index.parse::<usize>().ok();
         match (self.variables.get(name), at) {
             (Some(Value::Words(words)), Some(at)) => {
                 Value::Words(words.get(at).cloned().into_iter().collect())
             }
-            (Some(Value::Words(words)), None) => {
-                let kind = words.iter().map(Word::value_kind).max().unwrap_or_default();
-                Value::Unknown(Unknown { kind, found: true, foreign: false })
+            (Some(value @ Value::Words(_)), None) => {
+                Value::Unknown(Unknown { found: true, ..Unknown::of(value) })
             }
             (Some(value), _) => value.clone(),
             (None, _) if self.keyed.contains_key(name) => {

@@ -1,13 +1,33 @@
-//! Commands by whose failure a shell ends, so that what follows runs only where they went well.
+//! Where shells end: by the failure of a command, so that what follows runs only where it went well; and what runs then.
 
 use brush_parser::ast;
 
 use super::{
-    super::script::{Command, Word},
+    super::script::{Command, Join, Word},
     Tracer,
 };
 
+/// What runs when a shell ends.
+#[derive(Debug)]
+pub(super) struct Trap {
+    pub(super) text: String,
+    /// How many variables had been set when it was.
+    pub(super) set: usize,
+}
+
 impl Tracer {
+    /// What traps run when this shell ends, wherever it is by then.
+    pub(super) fn at_the_end(&mut self) {
+        for Trap { text, set } in std::mem::take(&mut self.traps) {
+            // The shell may end anywhere from where it is set.
+            self.unsettle(set.min(self.set.len()));
+            let late = std::mem::replace(&mut self.late, true);
+            let result = self.script(&text, Join::Then);
+            self.unparsed(result, &text);
+            self.late = late;
+        }
+    }
+
     /// Whether the shell ends where the first command of the list fails: `cd x || exit`, or after `set -e`.
     pub(super) fn must_succeed(&self, list: &ast::AndOrList) -> bool {
         let moves = |name: &str| ["cd", "pushd"].contains(&name) && !self.functions.contains_key(name);

@@ -2,9 +2,11 @@
 
 use super::{
     super::script::{Join, Kind, Word},
-    Tracer, Unknown, Value, deeper, environment,
+    Tracer, Unknown, Value,
+    braces::{alternatives, has_braces},
+    deeper, environment,
     filling::Filling,
-    pieces::{Piece, What, alternatives, has_braces, is_plain, pieces},
+    pieces::{Piece, What, is_plain, pieces},
 };
 use crate::{
     shell::parse::Unparsed,

@@ -5,9 +5,9 @@ use super::{
         script::{Below, Command, Word},
         walk::base,
     },
+    find::found,
     is_digits,
     told::sequence,
-    unwrap::found,
 };
 
 /// The files that a command prints the names of.

@@ -5,12 +5,14 @@
 //! once with whatever its variables might be. A function is gone through where it is called.
 
 mod arithmetic;
+mod braces;
 mod builtin;
 mod changed;
 mod ends;
 mod environment;
 mod expand;
 mod filling;
+mod find;
 mod functions;
 mod listed;
 mod pieces;
@@ -28,9 +30,11 @@ use std::{
 
 use brush_parser::ast;
 
-pub(super) use self::{pieces::end_of_script, unwrap::found};
+pub(crate) use self::find::without_runs;
+pub(super) use self::{find::found, pieces::end_of_script};
 
 use self::{
+    ends::Trap,
     scan::Scan,
     variables::{Unknown, Value},
 };
@@ -130,14 +134,6 @@ fn plain_words(text: &str) -> Option<Vec<Word>> {
     (!special).then(|| words.iter().map(|word| Word::literal(word)).collect())
 }
 
-/// What runs when a shell ends.
-#[derive(Debug)]
-struct Trap {
-    text: String,
-    /// How many variables had been set when it was.
-    set: usize,
-}
-
 #[derive(Debug, Default)]
 struct Tracer {
     commands: Vec<Command>,
@@ -233,18 +229,6 @@ impl Tracer {
         let mut result = Ok(());
         self.subshell(|tracer| result = tracer.script(text, Join::Then));
         result
-    }
-
-    /// What traps run when this shell ends, wherever it is by then.
-    fn at_the_end(&mut self) {
-        for Trap { text, set } in std::mem::take(&mut self.traps) {
-            // The shell may end anywhere from where it is set.
-            self.unsettle(set.min(self.set.len()));
-            let late = std::mem::replace(&mut self.late, true);
-            let result = self.script(&text, Join::Then);
-            self.unparsed(result, &text);
-            self.late = late;
-        }
     }
 
     fn list(&mut self, list: &ast::CompoundList, mut join: Join) {

@@ -6,7 +6,8 @@ use super::{
         script::{Command, Join, Kind, Word},
         walk::base,
     },
-    MAX_DEPTH, Tracer, Trap, Value,
+    MAX_DEPTH, Tracer, Value,
+    ends::Trap,
     listed::listed,
     unwrap::{Wrapped, unwrap},
 };

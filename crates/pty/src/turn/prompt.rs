@@ -77,9 +77,13 @@ impl Agent {
         let written = session.write_within(bytes.as_bytes(), ending.as_bytes(), options.echo);
         written.await.map_err(SubmitError::Session)?;
         let is_echo = |draft: &str| is_pasted(&self.inner.profile, draft) || echoes(draft, &text, !pasted);
-        let echo = self.wait_for(options.echo, |seen| seen.draft.clone().filter(|draft| is_echo(draft)));
+        // A dialog may be there before the draft was seen.
+        let echo = self.wait_for(options.echo, |seen| {
+            let draft = seen.draft.clone().filter(|draft| is_echo(draft));
+            draft.map(Ok).or_else(|| seen.dialog.is_some().then(|| Err(replaced(seen))))
+        });
         let draft = match echo.await.map_err(Missed::from) {
-            Ok(draft) => draft,
+            Ok(echo) => echo?,
             Err(Missed::Exited(exit)) => return Err(SubmitError::Exited(exit)),
             Err(Missed::TimedOut) => return Err(SubmitError::NoEcho { found: self.observe().draft }),
         };

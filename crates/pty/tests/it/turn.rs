@@ -253,6 +253,18 @@ async fn p3_enter_is_not_pressed_into_a_dialog_that_took_the_prompts_place() {
     assert!(!agent.session().snapshot().text().contains("waits for the limit"));
 }
 
+#[tokio::test]
+async fn p3_a_dialog_that_comes_before_the_prompt_was_seen_is_named_at_once() {
+    let mut slow = options();
+    slow.echo = LONG;
+    let agent = start_with(&[("LIMIT", "paste")], slow).await;
+    let error = tokio::time::timeout(LONG / 2, agent.submit("hello")).await.unwrap().map(drop).unwrap_err();
+    let SubmitError::Replaced { dialog: Some(dialog), status: Status::Confirming } = error else { panic!("{error}") };
+    agent.answer(dialog.id, Choice::Cancel).await.unwrap();
+    assert_eq!(agent.observe().draft.as_deref(), Some("hello"));
+    assert!(!agent.session().snapshot().text().contains("waits for the limit"));
+}
+
 /// An agent whose program is a script that shows what Claude Code would, on 80 columns.
 fn scripted(script: &str, options: TurnOptions) -> Agent {
     let script = format!("stty raw -echo; rule=$(printf '─%.0s' {{1..80}}); {script}");

@@ -221,12 +221,9 @@ fn judge(event: &HookEvent, named: Option<&Path>) -> Result<Outcome, String> {
     let here = std::env::current_dir().map_err(|error| format!("the current directory is gone: {error}"))?;
     let calls = event.tool_calls(&here);
     let Some(cwd) = calls.first().map(|call| call.cwd.clone()) else { return Ok(Outcome::Noted) };
-    if let Some(evidence) = inside_slot() {
-        // An agent in a mission that calls a hook of its own making gets no verdict from it.
-        let verdict =
-            Verdict::deny(format!("{evidence}; in a mission only the hook of the slot is answered"));
-        return Ok(Outcome::Verdict(to_policy(&verdict)));
-    }
+    // An agent in a mission that calls a hook of its own making gets no verdict from it.
+    let of_slot = inside_slot()
+        .map(|evidence| Verdict::deny(format!("{evidence}; in a mission only the hook of the slot is answered")));
     // Without a repository nothing is a workspace, so that nothing is allowed; a project that was named must be one.
     let (root, is_project) = match root_of(named.unwrap_or(&cwd)) {
         Ok(root) if named.is_none() => (outermost(root), true),
@@ -245,22 +242,28 @@ fn judge(event: &HookEvent, named: Option<&Path>) -> Result<Outcome, String> {
     let mut strictest: Option<Verdict> = None;
     for call in calls {
         let call = ToolCall::new(call.id.unwrap_or_default(), call.tool, call.input, call.cwd);
-        let mut verdict = gate.judge_alone(&call, event.dialect.as_str(), &workspace, &root);
+        let alone = || gate.judge_alone(&call, event.dialect.as_str(), &workspace, &root);
+        let mut verdict = of_slot.clone().unwrap_or_else(alone);
         if verdict.decision == Decision::Allow && !is_project {
             let reason = "this is no git repository, so that no policy allows anything here".to_owned();
             verdict = Verdict::new(Decision::Ask, verdict.rule, reason);
         }
-        if verdict.decision == Decision::Ask && !knows_tool(&call.tool) && is_of_preset(&verdict) {
-            return Err(format!(
+        let unknown = verdict.decision == Decision::Ask && !knows_tool(&call.tool) && is_of_preset(&verdict);
+        if unknown {
+            let reason = format!(
                 "nothing here knows the tool `{}` of {}, which could write: a newer missiond may, and a rule can allow it",
                 call.tool,
                 event.dialect.agent()
-            ));
+            );
+            verdict = Verdict { decision: Decision::Deny, reason, ..verdict };
         }
         if is_audited {
             let mut entry = AuditEntry::new(Timestamp::now(), call, verdict, Decider::Policy);
             entry.session.clone_from(&event.session_id);
             verdict = audit.vouch(entry);
+        }
+        if unknown {
+            return Err(verdict.reason);
         }
         if strictest.as_ref().is_none_or(|so_far| so_far.decision < verdict.decision) {
             strictest = Some(verdict);

@@ -115,6 +115,25 @@ fn c14_nothing_signals_a_mission_whatever_a_rule_says() {
 }
 
 #[test]
+fn c14_what_the_person_configured_is_not_an_agents_to_change() {
+    let scene = Scene::new();
+    scene.repo.write(".missiond/policy.toml", "version = 1\nallow = [\"Bash\", \"Write(~/**)\"]\n").unwrap();
+    let here = scene.repo.path();
+    for command in [
+        "echo 'version = 1' > ~/.config/missiond/policy.toml",
+        "rm -rf ~/.config/missiond",
+        "mv ~/.config/missiond ~/.config/other",
+        "sed -i s/deny/allow/ ~/.config/missiond/policy.toml",
+    ] {
+        let outcome = ask(&scene, &["hook", "pre-tool-use"], here, command, None);
+        assert_eq!(decision(&outcome), "deny", "{command}: {outcome:#?}");
+        let ours = ["orchestrator's own state", "directory that everything else lies in"];
+        let ours = ours.iter().any(|reason| outcome.out.contains(reason));
+        assert!(ours, "{command}: {outcome:#?}");
+    }
+}
+
+#[test]
 fn s8a_a_repository_within_another_says_nothing_of_its_own_policy() {
     let scene = Scene::new();
     let inner = scene.repo.path().join("vendor/evil");

@@ -72,10 +72,11 @@ impl PolicyGate {
         let log = &settings.audit_log_path;
         let is_state = log.starts_with(paths.state_dir()) && !log.starts_with(&settings.shared_directory);
         let audit = (!is_state).then(|| AuditPaths::new(log));
+        let of_person = config.policy_of_person().and_then(Path::parent).map(Path::to_owned);
         let mut gate = Self::new(
             Policies::new(layers).map_err(unusable)?,
             // The directory above holds the sockets of other projects of the same person.
-            [Some(paths.state_dir()), paths.runtime_dir().parent().map(ToOwned::to_owned)]
+            [Some(paths.state_dir()), paths.runtime_dir().parent().map(ToOwned::to_owned), of_person]
                 .into_iter()
                 .flatten()
                 .chain(
@@ -90,10 +91,13 @@ impl PolicyGate {
     }
 
     /// A gate over policies that are at hand; `protected` are directories that no agent may touch.
-    pub fn new(policies: Policies, protected: Vec<PathBuf>) -> Self {
+    /// So is what the person configured in the usual place.
+    pub fn new(policies: Policies, mut protected: Vec<PathBuf>) -> Self {
         // An empty or relative HOME names no directory that `~` could stand for.
         let home = std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
         let open = vec![std::env::temp_dir(), PathBuf::from("/tmp"), PathBuf::from("/var/tmp")];
+        let of_person = home.as_ref().map(|home| home.join(".config/missiond"));
+        protected.extend(of_person.filter(|directory| !protected.contains(directory)));
         Self {
             policies: Arc::new(policies),
             home,

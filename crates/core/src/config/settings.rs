@@ -66,14 +66,14 @@ impl Settings {
         let audit = lexical(&root.join(audit));
         let entry = config.get("security.audit_log_path");
         if let Some(Entry { value, origin: origin @ Origin::Project(_) }) = entry
-            && !audit.starts_with(root.join(".missiond"))
+            && (!audit.starts_with(root.join(".missiond")) || leads_through_link(root, &audit))
         {
-            // A repository could have us write wherever the person can.
+            // A repository could have us write wherever the person can; it may hold links too.
             return Err(ConfigError::BadValue {
                 origin: origin.clone(),
                 key: "security.audit_log_path".to_owned(),
                 expected:
-                    "a path below the project's `.missiond`; elsewhere only your own configuration may put it"
+                    "a path below the project's `.missiond` and through no link; elsewhere only your own configuration may put it"
                         .to_owned(),
                 found: format!("`{}`", crate::text::escape_line(&value.to_string())),
             });
@@ -155,4 +155,10 @@ fn lexical(path: &Path) -> PathBuf {
         }
     }
     plain
+}
+
+/// Whether anything between the root and what the path names is a link.
+fn leads_through_link(root: &Path, path: &Path) -> bool {
+    let mut between = path.ancestors().skip(1).take_while(|above| above.starts_with(root) && *above != root);
+    between.any(|above| above.symlink_metadata().is_ok_and(|found| found.is_symlink()))
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::{Semaphore, watch};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::ids::{ApprovalId, SlotId};
 use crate::mission::panics::unpanicked;
@@ -17,8 +17,11 @@ use crate::model::{
 };
 use crate::ports::{ApprovalFilter, Change, Clock, Decider, StoreErrorKind};
 
-/// How long the judge may take before the call counts as denied.
-const JUDGE_DEADLINE: Duration = Duration::from_secs(10);
+/// How long judging a call and putting the verdict on record may take before the call counts as denied; waiting for a
+/// person is no part of it.
+const OWN_WORK: Duration = Duration::from_secs(5);
+/// How much of that is the judge's: what it gave no verdict on is put on record too.
+const JUDGE_DEADLINE: Duration = Duration::from_secs(3);
 /// How long an expired question is looked past at most when the machine slept or its clock was set.
 const EXPIRY_STEP: Duration = Duration::from_secs(5);
 /// The longest arguments of a call, as JSON, that are judged; and that a person can be shown.
@@ -38,13 +41,14 @@ impl Shared {
     /// The verdict is on record before this returns, in the audit log and in the log of events. Whatever fails on the way
     /// makes it a deny.
     pub(super) async fn judge(&self, slot: &SlotId, call: ToolCall) -> Verdict {
+        let mut by_when = Instant::now() + OWN_WORK;
         let occupied = self.seats().get(slot).cloned();
         let Some(occupied) = occupied else {
             let text = format!("slot {slot} has no turn going on, so its agent may not call a tool");
-            return self.audited_refusal(slot, &call, Verdict::deny(text)).await;
+            return self.audited_refusal(slot, &call, Verdict::deny(text), by_when).await;
         };
         if occupied.interrupted.borrow().is_some() {
-            return self.audited_refusal(slot, &call, Verdict::deny("the turn was called off")).await;
+            return self.audited_refusal(slot, &call, Verdict::deny("the turn was called off"), by_when).await;
         }
         // A call without an id can be matched with nothing that the agent says, so it needs no place.
         let claimed = if call.id.is_empty() { Ok(()) } else { unpoisoned(&occupied.verdicts).claim(&call) };
@@ -56,14 +60,14 @@ impl Shared {
                 }
                 Unclaimed::Full => format!("the turn has made more than {MAX_VERDICTS} tool calls"),
             };
-            return self.write_down(&occupied, &call, Verdict::deny(text), Decider::Limit).await;
+            return self.write_down(&occupied, &call, Verdict::deny(text), Decider::Limit, by_when).await;
         }
         let size = call.input.to_string().len();
         if size > MAX_INPUT_BYTES {
             let text = format!(
                 "the call's arguments have {size} bytes; {MAX_INPUT_BYTES} are the most that are judged"
             );
-            return self.record(&occupied, &call, Verdict::deny(text), Decider::Limit).await;
+            return self.record(&occupied, &call, Verdict::deny(text), Decider::Limit, by_when).await;
         }
         let judging = unpanicked(self.config.ports.gate.judge(&call, &occupied.seat));
         let failed = |text: String| (Verdict::deny(text), Decider::Failure);
@@ -80,7 +84,11 @@ impl Shared {
                 verdict.reason
             )),
             Decision::Ask if occupied.seat.can_ask => match occupied.asked.clone().try_acquire_owned() {
-                Ok(_turn) => self.ask(&occupied, &call, verdict).await,
+                Ok(_turn) => {
+                    let answered = self.ask(&occupied, &call, verdict, by_when).await;
+                    by_when = Instant::now() + OWN_WORK;
+                    answered
+                }
                 Err(_) => {
                     limited(format!("{}; {MAX_ASKED} questions of this slot wait already", verdict.reason))
                 }
@@ -90,12 +98,19 @@ impl Shared {
             }
             Decision::Allow | Decision::Deny => (verdict, by),
         };
-        self.record(&occupied, &call, verdict, by).await
+        self.record(&occupied, &call, verdict, by, by_when).await
     }
 
     /// Gives a verdict to a call that has claimed its id.
-    async fn record(&self, occupied: &Occupied, call: &ToolCall, verdict: Verdict, by: Decider) -> Verdict {
-        let verdict = self.write_down(occupied, call, verdict, by).await;
+    async fn record(
+        &self,
+        occupied: &Occupied,
+        call: &ToolCall,
+        verdict: Verdict,
+        by: Decider,
+        by_when: Instant,
+    ) -> Verdict {
+        let verdict = self.write_down(occupied, call, verdict, by, by_when).await;
         unpoisoned(&occupied.verdicts).give(&call.id, &verdict);
         verdict
     }
@@ -107,13 +122,14 @@ impl Shared {
         call: &ToolCall,
         mut verdict: Verdict,
         by: Decider,
+        by_when: Instant,
     ) -> Verdict {
         if verdict.reason.trim().is_empty() {
             // Agents put words of their own in the place of none, by which a refusal could not be told from a failure.
             verdict.reason = "no reason was given".to_owned();
         }
         let seat = &occupied.seat;
-        let verdict = self.audited(seat, call, verdict, by).await;
+        let verdict = self.audited(seat, call, verdict, by, by_when).await;
         let body = EventBody::ToolJudged {
             call: event_text(&call.id),
             tool: event_text(&call.tool),
@@ -134,15 +150,21 @@ impl Shared {
             Err(error) => {
                 let text = format!("the verdict could not be put on record: {}", crate::error::chain(&error));
                 // The audit's last word on a call is what the agent is told.
-                self.audited(seat, call, Verdict::deny(text), Decider::Failure).await
+                self.audited(seat, call, Verdict::deny(text), Decider::Failure, by_when).await
             }
         }
     }
 
     /// Opens an approval and waits for its end. That there was a question is on record before a person sees it.
-    async fn ask(&self, occupied: &Occupied, call: &ToolCall, verdict: Verdict) -> (Verdict, Decider) {
+    async fn ask(
+        &self,
+        occupied: &Occupied,
+        call: &ToolCall,
+        verdict: Verdict,
+        by_when: Instant,
+    ) -> (Verdict, Decider) {
         let seat = &occupied.seat;
-        let verdict = self.audited(seat, call, verdict, Decider::Policy).await;
+        let verdict = self.audited(seat, call, verdict, Decider::Policy, by_when).await;
         if verdict.decision != Decision::Ask {
             return (verdict, Decider::Failure);
         }

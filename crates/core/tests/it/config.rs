@@ -235,7 +235,17 @@ fn s4_s8a_a_repository_is_never_looser_than_the_person() {
     let audit = |path: &str| format!("[security]\naudit_log_path = \"{path}\"\n");
     assert!(gate("", "", &audit(".missiond/logs/audit.jsonl"), &[]).is_ok());
     assert!(gate(&audit("/var/log/audit.jsonl"), "", "", &[]).is_ok());
-    for path in ["/root/.bash_profile", "~/.profile", "../x.jsonl", ".missiond/../x.jsonl", "x.jsonl"] {
+    std::os::unix::fs::symlink("../..", root.join(".missiond/out")).unwrap();
+    let elsewhere = [
+        "/root/.bash_profile",
+        "~/.profile",
+        "../x.jsonl",
+        ".missiond/../x.jsonl",
+        "x.jsonl",
+        ".missiond/out/.profile",
+        ".missiond/out/new/x.jsonl",
+    ];
+    for path in elsewhere {
         let problem = gate("", "", &audit(path), &[]).unwrap_err();
         assert!(problem.contains("only your own configuration"), "{path}: {problem}");
     }

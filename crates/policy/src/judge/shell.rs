@@ -208,10 +208,13 @@ impl Judge<'_> {
             }
             None => {
                 let program = quoted(program(&command.words));
-                let detail = format_args!("{program}: {}", used.act.row().what);
+                let detail = format_args!("{program}: {}{}", used.act.row().what, InDoubt(command));
                 self.weigh(&mut strictest, used.act, hit, detail);
             }
-            Some(why) => self.weigh(&mut strictest, used.act, hit, shown(why)),
+            Some(why) => {
+                let detail = format_args!("{}{}", shown(why), InDoubt(command));
+                self.weigh(&mut strictest, used.act, hit, detail);
+            }
         }
         for doubt in &command.doubts {
             strictest.add(self.not_plain(doubt));
@@ -232,7 +235,8 @@ impl Judge<'_> {
         } else if !command.words.is_empty() {
             if changes_directory(&command.words) {
                 let Some(there) = self.changed(&command.words[1..], here) else {
-                    return self.settle(Act::NotPlain, None, "the directory this changes to can't be told");
+                    let problem = format_args!("the directory this changes to can't be told{}", InDoubt(command));
+                    return self.settle(Act::NotPlain, None, problem);
                 };
                 for path in there.iter() {
                     let text = path.to_string_lossy();
@@ -454,4 +458,16 @@ fn distinct<'w>(paths: impl Iterator<Item = (Access, &'w Word)>) -> impl Iterato
 /// What a redirect does to its file.
 fn access(writes: bool) -> Access {
     if writes { Access::Write } else { Access::Read }
+}
+
+/// What isn't literal in a command, to be read after what it does.
+struct InDoubt<'a>(&'a Command);
+
+impl fmt::Display for InDoubt<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.doubts.first() {
+            Some(doubt) => write!(f, "; {doubt}"),
+            None => Ok(()),
+        }
+    }
 }

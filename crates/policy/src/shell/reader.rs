@@ -69,11 +69,11 @@ impl<'a> Reader<'a> {
                 && ((word.splits && word.found.is_none() && !self.may_be_none(word))
                     || self.may_be_option(word))
             {
-                return Err("a word that isn't literal may be an option".to_owned());
+                return Err(format!("{} may be an option", filled(word)));
             }
             let found = (word.found.is_some() && self.spec.operands.reads()) || self.may_be_none(word);
             if word.splits && !found && self.spec.operands != Operands::Text {
-                return Err("a word that isn't literal may be several words".to_owned());
+                return Err(format!("{} may be several words", filled(word)));
             }
             // What it matches is looked at where it is judged as a path.
             let judged = self.spec.operands.is_path(self.operands.len());
@@ -530,4 +530,9 @@ impl<'a> Reader<'a> {
         let named = from.iter().filter(harmless).filter_map(|word| Some((Access::Write, inside(to, word)?)));
         self.paths.extend(named);
     }
+}
+
+/// How a word that isn't known is called.
+pub(super) fn filled(word: &Word) -> &'static str {
+    if word.substituted { "what a command prints or a file holds" } else { "a word that isn't literal" }
 }

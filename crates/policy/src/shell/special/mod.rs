@@ -16,6 +16,7 @@ use super::{
     archive::{copy_blocks, split, tar, unpacked, unzip, zip},
     fetch::fetch,
     grammar::{Effect, Use, read},
+    reader::filled,
     script::Word,
     trace::found,
     walk::program,
@@ -70,8 +71,9 @@ pub(super) fn special(words: &[Word]) -> Option<Effect> {
         return Some(known(Act::Inspect, Vec::new()));
     }
     // Where a word may be none, another one would stand in its place.
-    if HAND_READ.contains(&name) && rest.iter().any(|word| word.splits && word.found.is_none()) {
-        let problem = format!("`{name}`: a word that isn't literal may be several words, or none");
+    let apart = rest.iter().find(|word| word.splits && word.found.is_none());
+    if let Some(word) = apart.filter(|_| HAND_READ.contains(&name)) {
+        let problem = format!("`{name}`: {} may be several words, or none", filled(word));
         return Some(Effect::Guessed(
             super::known::by_name(words).map_or(Act::UnknownOption, |(_, act)| act),
             problem,

@@ -22,8 +22,11 @@ const SECRET: &[&str] = &[
     "secret",
     "secretkey",
     "secrets",
+    "sshpass",
     "token",
 ];
+/// What ends a word that says so: `PGPASSWORD`.
+const SECRET_ENDS: &[&str] = &["password", "passwd", "passphrase"];
 /// Words that say so with others beside them: alone they mean too many things.
 const WITH_OTHERS: &[&str] = &["key", "pwd", "signature", "sig", "pat", "creds"];
 /// Words at the end of a name that say where a secret is, or how it is, and not what.
@@ -93,7 +96,9 @@ pub fn is_secret_name(name: &str) -> bool {
     if ABOUT.contains(&last.as_str()) {
         return false;
     }
-    words.iter().any(|word| SECRET.contains(&word.as_str()))
+    let is_secret =
+        |word: &str| SECRET.contains(&word) || SECRET_ENDS.iter().any(|end| word.ends_with(end));
+    words.iter().any(|word| is_secret(word))
         || words.len() > 1
             && WITH_OTHERS.contains(&last.as_str())
             && !NO_LOCK.contains(&words[words.len() - 2].as_str())

@@ -66,6 +66,31 @@ const TOKENS: &[Token] = &[
     token("AGE-SECRET-KEY-", is_upper, 40, "age-key"),
 ];
 
+/// The short options that take a secret: of which programs, with which word before it, and whether the secret is the next
+/// word, must touch the option, or may do either.
+const SHORT: &[(&[&str], Option<&str>, u8, Touches)] = &[
+    (
+        &["mysql", "mysqldump", "mysqladmin", "mysqlimport", "mysqlshow", "mariadb", "mariadb-dump", "7z", "7za"],
+        None,
+        b'p',
+        Touches::Always,
+    ),
+    (&["sshpass", "mongo", "mongosh", "mongodump", "mongorestore"], None, b'p', Touches::Either),
+    (&["docker", "podman", "buildah", "skopeo", "helm", "oras", "az"], Some("login"), b'p', Touches::Either),
+    (&["redis-cli"], None, b'a', Touches::Either),
+    (&["curl"], None, b'b', Touches::Either),
+    (&["zip", "unzip"], None, b'P', Touches::Either),
+];
+/// How far back the program is looked for that an option is of.
+const MAX_BEFORE_BYTES: usize = 256;
+
+/// Where the value of a short option stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Touches {
+    Always,
+    Either,
+}
+
 /// What variables, placeholders and our own markers begin with.
 const NO_VALUES: &[&str] = &["$", "<", "*", "%", "{", "…", "[redacted"];
 /// Whatever is said between a name and its value, at the most: `" => "` and the like.
@@ -97,7 +122,7 @@ pub(super) fn scan(text: &str, found: &mut Vec<Found<'_>>) {
         let hit = match bytes[at] {
             b'-' => private_key(text, at)
                 .map(|range| (range, "private-key"))
-                .or_else(|| option(text, at).map(|range| (range, "value"))),
+                .or_else(|| option(text, at).or_else(|| short(text, at)).map(|range| (range, "value"))),
             b':' if text[at..].starts_with("://") => {
                 user_info(bytes, at + 3).map(|range| (range, "user-info"))
             }
@@ -105,6 +130,9 @@ pub(super) fn scan(text: &str, found: &mut Vec<Found<'_>>) {
             b'e' if starts_word => web_token(bytes, at).map(|range| (range, "jwt")),
             b's' if starts_word && text[at..].starts_with("sk-") => {
                 key_sk(bytes, at).map(|range| (range, "key"))
+            }
+            b's' if starts && text[at..].starts_with("set ") => {
+                setting(text, at).map(|range| (range, "value"))
             }
             b'S' if starts && text[at..].starts_with("SG.") => {
                 sendgrid(bytes, at).map(|range| (range, "key"))
@@ -249,6 +277,45 @@ fn option(text: &str, at: usize) -> Option<Range<usize>> {
             (secret && !text[range.clone()].starts_with('-')).then_some(range)
         }
     }
+}
+
+/// `mysql -pPASSWORD`, `docker login -p PASSWORD`: what a short option means depends on the program.
+fn short(text: &str, at: usize) -> Option<Range<usize>> {
+    let bytes = text.as_bytes();
+    let letter = *bytes.get(at + 1)?;
+    let before = at.checked_sub(1).map(|before| bytes[before])?;
+    if before != b' ' || !SHORT.iter().any(|(_, _, known, _)| *known == letter) {
+        return None;
+    }
+    let back = &text[text.ceil_char_boundary(at.saturating_sub(MAX_BEFORE_BYTES))..at];
+    let command = back.rsplit(['\n', ';', '|', '&', '(', '`']).next()?;
+    let of = |programs: &[&str]| {
+        command.split_whitespace().any(|word| programs.contains(&word.rsplit('/').next().unwrap_or(word)))
+    };
+    let has = |needed: Option<&str>| needed.is_none_or(|word| command.split_whitespace().any(|has| has == word));
+    let (.., touches) = SHORT
+        .iter()
+        .find(|(programs, needed, known, _)| *known == letter && of(programs) && has(*needed))?;
+    let next = *bytes.get(at + 2)?;
+    if next.is_ascii_whitespace() && *touches == Touches::Always {
+        return None;
+    }
+    let range = value(text, at + 2)?;
+    // A cookie; what has no equals sign is the name of a file.
+    (letter != b'b' || text[range.clone()].contains('=')).then_some(range)
+}
+
+/// `config set NAME VALUE`, where the name says that the value is secret.
+fn setting(text: &str, at: usize) -> Option<Range<usize>> {
+    let before = text[..at].trim_end();
+    if !["config", "configure"].iter().any(|word| before.ends_with(word)) {
+        return None;
+    }
+    let from = at + "set ".len();
+    let length = text[from..].bytes().take(4 * MAX_NAME_BYTES).position(|byte| byte == b' ')?;
+    let name = &text[from..from + length];
+    let name = name.rsplit(['/', ':']).next().unwrap_or(name);
+    is_secret_name(name).then(|| value(text, from + length + 1)).flatten()
 }
 
 /// `name=value`, `name: value`, `"name": "value"` and the like, where the name says that the value is secret. `at` is

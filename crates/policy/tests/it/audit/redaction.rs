@@ -60,6 +60,16 @@ fn secrets_are_known_by_how_they_look() {
         ("https://x-access-token-0123456789@github.com/a/b".to_owned(), "0123456789"),
         ("https://host/?api_key=hunter2&page=3".to_owned(), "hunter2"),
         ("the password: hunter22 is in use".to_owned(), "hunter22"),
+        ("PGPASSWORD=hunter2 psql -h db".to_owned(), "hunter2"),
+        ("SSHPASS=hunter2 sshpass -e ssh h".to_owned(), "hunter2"),
+        ("sshpass -p hunter2 ssh h".to_owned(), "hunter2"),
+        ("cd x && mysql -u root -phunter2 shop".to_owned(), "hunter2"),
+        ("/usr/bin/mysqldump -p'hunter 2' shop".to_owned(), "hunter 2"),
+        ("docker login -u me -p hunter2 registry".to_owned(), "hunter2"),
+        ("redis-cli -a hunter2 ping".to_owned(), "hunter2"),
+        ("curl -b 'sid=hunter2' https://host".to_owned(), "hunter2"),
+        ("aws configure set aws_secret_access_key hunter2".to_owned(), "hunter2"),
+        ("npm config set //registry.example.com/:_authToken hunter2".to_owned(), "hunter2"),
     ];
     for (text, secret) in table {
         let kept = Redactor::new().redact(&text).into_owned();
@@ -100,6 +110,8 @@ fn what_is_no_secret_stays() {
         "ünïcödé = 'ß'; Schlüssel: geheim",
         "a :: b := c == d => e",
         "bearer of bad news",
+        "mkdir -p src/a && cp -a x y && docker run -p 8080:80 web && git config set user.name me",
+        "mysql -u root -p shop < a.sql; grep -b x y; curl -b cookies.txt https://host",
     ] {
         assert_eq!(Redactor::new().redact(text), text);
     }

@@ -59,6 +59,17 @@ const PRIVILEGE: &[&str] = &[
     "hostnamectl",
     "timedatectl",
     "localectl",
+    "chage",
+    "vipw",
+    "vigr",
+    "gpasswd",
+    "efibootmgr",
+    "grub-install",
+    "update-grub",
+    "update-initramfs",
+    "pivot_root",
+    "switch_root",
+    "fsfreeze",
 ];
 
 const DEVICE: &[&str] = &[
@@ -82,6 +93,11 @@ const DEVICE: &[&str] = &[
     "vgremove",
     "lvremove",
     "zpool",
+    "dmsetup",
+    "lvreduce",
+    "nvme",
+    "sg_format",
+    "flashrom",
 ];
 
 const SHUTDOWN: &[&str] = &["shutdown", "reboot", "halt", "poweroff", "telinit"];
@@ -224,8 +240,10 @@ fn controls(words: &[Word]) -> bool {
         ("registry", "rollback"),
         ("policy", "install"),
     ];
-    names.iter().any(|name| single.contains(name))
-        || names.windows(2).any(|pair| double.contains(&(pair[0], pair[1])))
+    // What an option takes isn't told from a subcommand, so that this must be the first word.
+    let explains = words.first().is_some_and(|word| word.text == "help");
+    !explains && names.iter().any(|name| single.contains(name))
+        || !explains && names.windows(2).any(|pair| double.contains(&(pair[0], pair[1])))
 }
 
 /// Texts among the words that would be run as scripts.

@@ -151,9 +151,23 @@ pub(super) enum Options {
 }
 
 /// Parts of the names of targets and scripts that reach beyond the workspace.
-pub(super) const REACHING: &[&str] = &[
-    "install", "deploy", "publish", "release", "push", "upload", "login", "db:drop", "db:reset", "db:purge",
+const REACHING: &[&str] = &["install", "deploy", "publish", "release", "push", "upload", "login"];
+/// Words of such names.
+const REACHING_WORDS: &[&str] = &[
+    "drop", "destroy", "nuke", "wipe", "delete", "prod", "production", "terraform", "k8s", "kubectl", "kube", "helm",
 ];
+/// What is done to a database.
+const TO_DATABASES: &[&str] = &["reset", "purge", "clean", "clear", "restore", "truncate"];
+
+/// What in the name of a target or a script reaches beyond the workspace.
+pub(super) fn reaching(name: &str) -> Option<&'static str> {
+    let name = name.to_lowercase();
+    let words = || name.split(['-', '_', ':', '.', '/']);
+    let of_databases = || words().any(|word| ["db", "database"].contains(&word));
+    let among = |list: &'static [&'static str]| list.iter().find(|known| words().any(|word| word == **known));
+    let found = REACHING.iter().find(|part| name.contains(**part)).or_else(|| among(REACHING_WORDS));
+    found.or_else(|| among(TO_DATABASES).filter(|_| of_databases())).copied()
+}
 
 /// What a command that was understood does.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! The words of a command whose options are known, taken apart by the table's row.
 
 use super::{
-    grammar::{Moved, Operands, Options, REACHING, Spec, inside},
+    grammar::{Moved, Operands, Options, Spec, inside, reaching},
     known,
     operand::{SETTINGS, calculated, is_everything, is_of_tests, is_plain_flags, reaches_out_of_filter},
     script::{Kind, Word},
@@ -369,7 +369,7 @@ impl<'a> Reader<'a> {
                 }
             }
             Operands::Script => {
-                let reaching = |word: &&Word| REACHING.iter().any(|name| word.text.contains(name));
+                let reaching = |word: &&Word| reaching(&word.text).is_some();
                 // `env` prints every variable; a tool of the project's may be named as well as a script.
                 let tool =
                     |word: &&Word| ["env", "-"].contains(&word.text.as_str()) || known::is_named(&word.text);
@@ -388,7 +388,7 @@ impl<'a> Reader<'a> {
                         _ => &word.text,
                     };
                     text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
-                        && !REACHING.iter().any(|name| word.text.contains(name))
+                        && reaching(&word.text).is_none()
                 };
                 if let Some(word) = operands.iter().find(|word| !plain(word)) {
                     return Err(odd(word));

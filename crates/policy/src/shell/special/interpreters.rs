@@ -7,7 +7,7 @@ use crate::{
     shell::{
         archive::below,
         danger::likely_use,
-        grammar::{Effect, REACHING, Use, by_table, read},
+        grammar::{Effect, Use, by_table, read, reaching},
         script::{Command, Kind, Word},
         walk::program,
     },
@@ -166,7 +166,7 @@ pub(super) fn run_by_go(words: &[Word]) -> Option<Effect> {
 pub(super) fn own_program(words: &[Word], operands: usize) -> Effect {
     let script = &words[operands - 1];
     let name = script.text.rsplit('/').next().unwrap_or_default().to_lowercase();
-    if let Some(reaching) = REACHING.iter().find(|part| name.contains(**part)) {
+    if let Some(reaching) = reaching(&name) {
         return Effect::Guessed(Act::Publish, format!("`{}` may {reaching}", script.text));
     }
     // What a script is told to do counts as well.

@@ -290,7 +290,7 @@ const JEST: Options = Options::Only(&[
     "--forceExit", "--passWithNoTests", "--updateSnapshot", "-u", "--update", "--onlyChanged", "-o", "--onlyFailures", "-f", "--changedSince=", "--changed:", "--listTests",
     "--json", "--outputFile>", "--config>", "-c>", "--rootDir>", "--root>", "--dir>", "--selectProjects=", "--project=", "--no-cache", "--clearCache", "--testTimeout=", "--test-timeout=",
     "--colors", "--color", "--no-color", "--findRelatedTests", "--expand", "--logHeapUsage", "--showSeed", "--randomize", "--shard=", "--watch", "--watch:", "--watchAll:", "--no-watch", "--no-file-parallelism",
-    "--pool=", "--typecheck", "--hideSkippedTests", "--retry=", "--reporter>", "--reporters>", "--globals", "--environment=", "--no-threads", "--no-isolate", "--version", "--sequence.shuffle",
+    "--pool=", "--typecheck", "--hideSkippedTests", "--retry=", "--reporter>", "--reporters>", "--globals", "--environment<", "--no-threads", "--no-isolate", "--version", "--sequence.shuffle",
 ]);
 
 #[rustfmt::skip]

@@ -59,7 +59,7 @@ pub(in crate::shell) const KNOWN_BY_NAME: &[(&str, Act)] = &[
     ("php", Act::Interpreter), ("lua", Act::Interpreter), ("awk", Act::Interpreter), ("gawk", Act::Interpreter),
     ("mawk", Act::Interpreter), ("sed", Act::Interpreter), ("ed", Act::Interpreter), ("ex", Act::Interpreter),
     ("vim", Act::Interpreter), ("vi", Act::Interpreter), ("nvim", Act::Interpreter), ("emacs", Act::Interpreter),
-    ("gdb", Act::Interpreter), ("jshell", Act::Interpreter), ("osascript", Act::Interpreter),
+    ("gdb", Act::Interpreter), ("gcore", Act::Signal), ("jshell", Act::Interpreter), ("osascript", Act::Interpreter),
     ("sqlite3", Act::Interpreter), ("psql", Act::Interpreter), ("mysql", Act::Interpreter),
     // Signals by number; what is worse is found by `danger`.
     ("kill", Act::Signal),

@@ -222,8 +222,9 @@ fn judge(event: &HookEvent, named: Option<&Path>) -> Result<Outcome, String> {
     let calls = event.tool_calls(&here);
     let Some(cwd) = calls.first().map(|call| call.cwd.clone()) else { return Ok(Outcome::Noted) };
     // An agent in a mission that calls a hook of its own making gets no verdict from it.
-    let of_slot = inside_slot()
-        .map(|evidence| Verdict::deny(format!("{evidence}; in a mission only the hook of the slot is answered")));
+    let of_slot = inside_slot().map(|evidence| {
+        Verdict::deny(format!("{evidence}; in a mission only the hook of the slot is answered"))
+    });
     // Without a repository nothing is a workspace, so that nothing is allowed; a project that was named must be one.
     let (root, is_project) = match root_of(named.unwrap_or(&cwd)) {
         Ok(root) if named.is_none() => (outermost(root), true),

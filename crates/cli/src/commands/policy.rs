@@ -56,7 +56,7 @@ pub(crate) struct Check {
 /// Carry an agent's own permissions over into a policy
 ///
 /// The policy is printed as TOML, for `.missiond/policy.toml`. What cannot be carried over stands in it as comments, and is
-/// reported on standard error. Nothing becomes allowed that was not.
+/// reported on standard error. Nothing becomes allowed that the agent's own file does not allow.
 #[derive(Debug, Args)]
 pub(crate) struct Import {
     /// Whose file it is: Claude Code's settings.json, or rules of Codex.

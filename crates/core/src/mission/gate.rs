@@ -48,7 +48,9 @@ impl Shared {
             return self.audited_refusal(slot, &call, Verdict::deny(text), by_when).await;
         };
         if occupied.interrupted.borrow().is_some() {
-            return self.audited_refusal(slot, &call, Verdict::deny("the turn was called off"), by_when).await;
+            return self
+                .audited_refusal(slot, &call, Verdict::deny("the turn was called off"), by_when)
+                .await;
         }
         // A call without an id can be matched with nothing that the agent says, so it needs no place.
         let claimed = if call.id.is_empty() { Ok(()) } else { unpoisoned(&occupied.verdicts).claim(&call) };

@@ -92,6 +92,115 @@ fn audit_log_is_out_of_reach_in_every_preset_and_wherever_it_lies() {
     }
 }
 
+/// S8: the hook that judges by itself, the gate of a mission and `policy check` hold one policy, clause by clause.
+#[test]
+fn s8_every_tier_holds_the_same_policy() {
+    let repo = Repo::with_commit().unwrap();
+    let here = repo.path();
+    let bash = |command: &str| ToolCall::new("c1", "Bash", json!({ "command": command }), here);
+    let tool = |name: &str, input| ToolCall::new("c1", name, input, here);
+    let mut calls: Vec<ToolCall> = [
+        "ls",
+        "cargo test",
+        "git commit -m x",
+        "git push origin main",
+        "git reset --hard HEAD~1",
+        "rm -rf target",
+        "rm -rf /",
+        "rm -rf ~/other",
+        "cat ~/.ssh/id_ed25519",
+        "cat .env",
+        "cat /etc/hostname",
+        "touch /etc/x",
+        "dd if=x of=/dev/sda",
+        "sudo ls",
+        "kill -9 1",
+        "kill -9 4242",
+        "curl https://example.com",
+        "curl http://localhost:8080",
+        "npm install left-pad",
+        "docker run x",
+        "python3 -c 'print(1)'",
+        "echo x >> .bashrc",
+        "frob --all",
+        "ls $(frob)",
+        "missiond approve 1",
+        "rm -rf .missiond",
+        "while :; do ls; done",
+    ]
+    .map(bash)
+    .into();
+    calls.extend([
+        tool("Read", json!({ "file_path": here.join("src/lib.rs") })),
+        tool("Write", json!({ "file_path": here.join("x"), "content": "" })),
+        tool("Write", json!({ "file_path": "/etc/x", "content": "" })),
+        tool("WebFetch", json!({ "url": "https://docs.example.com/x" })),
+        tool("WebFetch", json!({ "url": "https://example.org/x" })),
+        tool("mcp__github__merge", json!({ "branch": "main" })),
+        tool("mcp__github__merge", json!({ "branch": "other" })),
+        tool("Agent", json!({ "subagent_type": "reviewer", "prompt": "look" })),
+        tool("FancyWrite", json!({})),
+    ]);
+    let rules = r#"
+        version = 1
+        allow = ["WebFetch(domain:*.example.com)", "mcp__github__merge(branch=other)", "Agent(reviewer)"]
+        ask = ["Bash(cargo test:*)"]
+        deny = ["Bash(git commit:*)", "mcp__github__merge(branch=main)"]
+        [[rule]]
+        id = "of-claude"
+        effect = "deny"
+        match = "Bash(cat /etc/hostname)"
+        agent = "claude"
+    "#;
+    std::fs::create_dir_all(here.join(".missiond")).unwrap();
+    let mut seen = std::collections::BTreeSet::new();
+    for (preset, rules) in ["read-only", "strict", "standard", "permissive"]
+        .into_iter()
+        .flat_map(|preset| [(preset, ""), (preset, rules)])
+    {
+        std::fs::write(
+            here.join(".missiond/policy.toml"),
+            format!("version = 1\n{}", rules.replace("version = 1", "")),
+        )
+        .unwrap();
+        let overrides = vec![("security.default_policy".to_owned(), preset.to_owned())];
+        let gate =
+            Project::discover(here, &ProjectOptions { user_file: None, overrides }).unwrap().gate().unwrap();
+        let mut seat = Seat::new(
+            "s1".parse().unwrap(),
+            Role::default(),
+            "claude".parse().unwrap(),
+            TaskId::generate(),
+            here.to_owned(),
+            here.to_owned(),
+        );
+        seat.can_ask = true;
+        for call in &calls {
+            let in_mission = gate.judge_blocking(call, &seat);
+            let alone = gate.judge_alone(call, "claude", here, here);
+            let mut surroundings = gate.surroundings(here, here);
+            surroundings.can_ask = true;
+            surroundings.agent = Some("claude".to_owned());
+            let checked =
+                missiond_policy::ToolCall::new(call.tool.clone(), call.input.clone(), call.cwd.clone());
+            let checked = gate.policies().judge(&checked, &surroundings);
+            let place = format!("{preset}: {} {}", call.tool, call.argument());
+            assert_eq!(in_mission, alone, "{place}");
+            assert_eq!(in_mission.decision.as_str(), checked.decision.as_str(), "{place}");
+            assert_eq!(
+                in_mission.rule.as_deref(),
+                checked.rule.as_ref().map(|rule| rule.as_str()),
+                "{place}"
+            );
+            // With the part of the command that it is about.
+            assert!(in_mission.reason.starts_with(&checked.reason), "{place}: {in_mission:?}");
+            seen.insert((in_mission.decision, in_mission.rule.clone()));
+        }
+    }
+    // The calls come upon many clauses of each preset.
+    assert!(seen.len() > 60, "{} clauses: {seen:#?}", seen.len());
+}
+
 #[test]
 fn keys_of_the_audit_say_where_it_lies() {
     let repo = Repo::with_commit().unwrap();

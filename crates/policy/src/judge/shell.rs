@@ -235,7 +235,8 @@ impl Judge<'_> {
         } else if !command.words.is_empty() {
             if changes_directory(&command.words) {
                 let Some(there) = self.changed(&command.words[1..], here) else {
-                    let problem = format_args!("the directory this changes to can't be told{}", InDoubt(command));
+                    let problem =
+                        format_args!("the directory this changes to can't be told{}", InDoubt(command));
                     return self.settle(Act::NotPlain, None, problem);
                 };
                 for path in there.iter() {

@@ -317,6 +317,10 @@ impl Reader<'_> {
         let unknown = table.keys().filter(|key| !known.contains(&key.get_ref().as_ref()));
         let Some(key) = unknown.min_by_key(|key| key.span().start) else { return Ok(()) };
         let name = key.get_ref();
+        if name.as_ref() == "not_match" {
+            let problem = "examples stand in `examples = { match = [], not_match = [] }`";
+            return Err(self.wrong(key.span(), problem));
+        }
         let problem = nearest(name, known.iter().copied()).map_or_else(
             || format!("unknown key {}; there are {}", quoted(name), known.join(", ")),
             |meant| format!("unknown key {}; did you mean `{meant}`?", quoted(name)),

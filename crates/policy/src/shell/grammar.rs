@@ -154,7 +154,18 @@ pub(super) enum Options {
 const REACHING: &[&str] = &["install", "deploy", "publish", "release", "push", "upload", "login"];
 /// Words of such names.
 const REACHING_WORDS: &[&str] = &[
-    "drop", "destroy", "nuke", "wipe", "delete", "prod", "production", "terraform", "k8s", "kubectl", "kube", "helm",
+    "drop",
+    "destroy",
+    "nuke",
+    "wipe",
+    "delete",
+    "prod",
+    "production",
+    "terraform",
+    "k8s",
+    "kubectl",
+    "kube",
+    "helm",
 ];
 /// What is done to a database.
 const TO_DATABASES: &[&str] = &["reset", "purge", "clean", "clear", "restore", "truncate"];

@@ -259,7 +259,9 @@ async fn p3_a_dialog_that_comes_before_the_prompt_was_seen_is_named_at_once() {
     slow.echo = LONG;
     let agent = start_with(&[("LIMIT", "paste")], slow).await;
     let error = tokio::time::timeout(LONG / 2, agent.submit("hello")).await.unwrap().map(drop).unwrap_err();
-    let SubmitError::Replaced { dialog: Some(dialog), status: Status::Confirming } = error else { panic!("{error}") };
+    let SubmitError::Replaced { dialog: Some(dialog), status: Status::Confirming } = error else {
+        panic!("{error}")
+    };
     agent.answer(dialog.id, Choice::Cancel).await.unwrap();
     assert_eq!(agent.observe().draft.as_deref(), Some("hello"));
     assert!(!agent.session().snapshot().text().contains("waits for the limit"));

@@ -96,8 +96,7 @@ pub fn is_secret_name(name: &str) -> bool {
     if ABOUT.contains(&last.as_str()) {
         return false;
     }
-    let is_secret =
-        |word: &str| SECRET.contains(&word) || SECRET_ENDS.iter().any(|end| word.ends_with(end));
+    let is_secret = |word: &str| SECRET.contains(&word) || SECRET_ENDS.iter().any(|end| word.ends_with(end));
     words.iter().any(|word| is_secret(word))
         || words.len() > 1
             && WITH_OTHERS.contains(&last.as_str())

@@ -70,7 +70,17 @@ const TOKENS: &[Token] = &[
 /// word, must touch the option, or may do either.
 const SHORT: &[(&[&str], Option<&str>, u8, Touches)] = &[
     (
-        &["mysql", "mysqldump", "mysqladmin", "mysqlimport", "mysqlshow", "mariadb", "mariadb-dump", "7z", "7za"],
+        &[
+            "mysql",
+            "mysqldump",
+            "mysqladmin",
+            "mysqlimport",
+            "mysqlshow",
+            "mariadb",
+            "mariadb-dump",
+            "7z",
+            "7za",
+        ],
         None,
         b'p',
         Touches::Always,
@@ -292,10 +302,10 @@ fn short(text: &str, at: usize) -> Option<Range<usize>> {
     let of = |programs: &[&str]| {
         command.split_whitespace().any(|word| programs.contains(&word.rsplit('/').next().unwrap_or(word)))
     };
-    let has = |needed: Option<&str>| needed.is_none_or(|word| command.split_whitespace().any(|has| has == word));
-    let (.., touches) = SHORT
-        .iter()
-        .find(|(programs, needed, known, _)| *known == letter && of(programs) && has(*needed))?;
+    let has =
+        |needed: Option<&str>| needed.is_none_or(|word| command.split_whitespace().any(|has| has == word));
+    let (.., touches) =
+        SHORT.iter().find(|(programs, needed, known, _)| *known == letter && of(programs) && has(*needed))?;
     let next = *bytes.get(at + 2)?;
     if next.is_ascii_whitespace() && *touches == Touches::Always {
         return None;

@@ -7,7 +7,7 @@ use crate::{
     shell::{
         archive::below,
         danger::likely_use,
-        grammar::{Effect, Use, by_table, read, reaching},
+        grammar::{Effect, Use, by_table, reaching, read},
         script::{Command, Kind, Word},
         walk::program,
     },

@@ -1,6 +1,6 @@
 //! What every command needs to know of its surroundings.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use missiond_core::Error;
@@ -38,6 +38,13 @@ impl Context {
             Config::load(&Sources { overrides: options.overrides.clone(), ..Sources::default() })?;
         }
         Ok(Self { format: global.format(), directory, options, any_json: global.any_json() })
+    }
+
+    /// The same, with a policy file for this run.
+    pub(crate) fn with_policy(&self, file: Option<&Path>) -> Self {
+        let mut options = self.options.clone();
+        options.policy_of_run = file.map(|file| self.directory.join(file));
+        Self { format: self.format, directory: self.directory.clone(), options, any_json: self.any_json }
     }
 
     /// The format of a command whose output comes bit by bit.

@@ -36,6 +36,8 @@ pub struct ProjectOptions {
     pub user_file: Option<PathBuf>,
     /// Configuration keys that are set for this run, by dotted name.
     pub overrides: Vec<(String, String)>,
+    /// A policy file that holds for this run, besides all others.
+    pub policy_of_run: Option<PathBuf>,
 }
 
 impl ProjectOptions {
@@ -43,7 +45,7 @@ impl ProjectOptions {
     pub fn of_person() -> Self {
         let strategy = etcetera::base_strategy::Xdg::new().ok();
         let user_file = strategy.map(|strategy| strategy.config_dir().join("missiond").join("config.toml"));
-        Self { user_file, overrides: Vec::new() }
+        Self { user_file, ..Self::default() }
     }
 }
 
@@ -166,6 +168,7 @@ fn read(root: &Path, options: &ProjectOptions) -> Result<(ProjectPaths, Config, 
         project_file: Some(paths.state_dir().join("config.toml")),
         environment,
         overrides: options.overrides.clone(),
+        policy_of_run: options.policy_of_run.clone(),
     })?;
     let settings = Settings::from_config(&config, root, &|name| std::env::var(name).ok())?;
     Ok((paths, config, settings))

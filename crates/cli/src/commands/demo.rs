@@ -78,6 +78,7 @@ fn options() -> ProjectOptions {
     let set = |key: &str, value: &str| (key.to_owned(), value.to_owned());
     ProjectOptions {
         user_file: None,
+        policy_of_run: None,
         overrides: vec![
             set("core.default_branch_prefix", "feature"),
             set("core.max_concurrent_agents", "3"),

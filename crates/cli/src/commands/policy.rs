@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand, ValueEnum};
-use missiond_core::Error;
 use missiond_core::access::Access;
 use missiond_core::adapters::PolicyGate;
 use missiond_core::project::{policy_at, workspace_of};
 use missiond_core::text::escape_line;
+use missiond_core::{Error, SlotId};
 use missiond_policy::{
     Checked, Decision, Disk, MAX_LINE_BYTES, MAX_POLICY_BYTES, Policies, Preset, check_line,
 };
@@ -47,10 +47,13 @@ pub(crate) struct Check {
     role: Option<String>,
     /// The slot of the agent, likewise.
     #[arg(long, value_name = "SLOT")]
-    slot: Option<String>,
+    slot: Option<SlotId>,
     /// The kind of agent, likewise.
     #[arg(long, value_name = "KIND")]
     agent: Option<String>,
+    /// A policy file that holds besides the project's, as `missiond up --policy` has it.
+    #[arg(long, value_name = "FILE", conflicts_with = "preset")]
+    policy: Option<PathBuf>,
 }
 
 /// Carry an agent's own permissions over into a policy
@@ -124,7 +127,7 @@ impl Check {
             // What would be asked is the answer here.
             surroundings.can_ask = true;
             surroundings.role.clone_from(&self.role);
-            surroundings.slot.clone_from(&self.slot);
+            surroundings.slot = self.slot.as_ref().map(ToString::to_string);
             surroundings.agent.clone_from(&self.agent);
             surroundings
         };
@@ -148,7 +151,8 @@ impl Check {
             if call.is_empty() {
                 continue;
             }
-            let checked = check_line(gate.policies(), call, named.as_deref(), place, &Disk);
+            let policies = self.slot.as_ref().map_or(gate.policies(), |slot| gate.policies_of(slot));
+            let checked = check_line(policies, call, named.as_deref(), place, &Disk);
             if let Some(error) = &checked.error {
                 wrong += 1;
                 remark(format!("{YELLOW}line {number} is no tool call{YELLOW:#}: {}", escape_line(error)));
@@ -165,6 +169,7 @@ impl Check {
     fn gate(&self, context: &Context) -> anyhow::Result<(Option<PathBuf>, PolicyGate)> {
         let Some(name) = &self.preset else {
             Access::refuse_inside_slot()?;
+            let context = context.with_policy(self.policy.as_deref());
             let (root, gate) = policy_at(&context.directory, &context.options)?;
             return Ok((Some(root), gate));
         };

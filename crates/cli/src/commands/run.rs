@@ -1,5 +1,7 @@
 //! `run`: submit and wait.
 
+use std::path::PathBuf;
+
 use clap::{Args, ValueEnum};
 use missiond_core::access::{Access, Session};
 use missiond_core::{EventBody, Task, TaskId};
@@ -9,7 +11,7 @@ use crate::cli::Format;
 use crate::commands::options::TaskOptions;
 use crate::commands::watch::{Watch, exit_of, question};
 use crate::context::Context;
-use crate::exit::Exit;
+use crate::exit::{Exit, UsageError};
 use crate::output::{STRONG, approval, finished_task, head, line, remark, to_json};
 use crate::signals::interrupts;
 
@@ -24,6 +26,9 @@ pub(crate) struct Run {
     /// What confines the agents.
     #[arg(long, value_name = "HOW", default_value = "none")]
     contain: Contain,
+    /// A policy file that holds for this run, besides the person's and the project's.
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -45,7 +50,11 @@ impl Run {
         let Contain::None = self.contain;
         let format = context.stream_format();
         self.task.check()?;
-        let (project, access) = context.access().await?;
+        let (project, access) = context.with_policy(self.policy.as_deref()).access().await?;
+        if self.policy.is_some() && access.is_running() {
+            let text = "`--policy` has no effect on the mission that runs: end it with `missiond down`, or leave it out";
+            return Err(UsageError(text.to_owned()).into());
+        }
         let mut signals = interrupts()?;
         let driver = self.task.driver.unwrap_or_default();
         let agent = self.task.agent_wanted(&access).await?;

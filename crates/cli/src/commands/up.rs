@@ -1,5 +1,6 @@
 //! `up`: own the project until told otherwise.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::Context as _;
@@ -28,6 +29,9 @@ pub(crate) struct Up {
     /// Make slots for this kind of agent, if none are configured.
     #[arg(long, value_name = "KIND")]
     agent: Option<AgentKind>,
+    /// A policy file that holds for this mission, besides the person's and the project's.
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
     /// We are the mission in the background.
     #[arg(long, hide = true)]
     background: bool,
@@ -35,6 +39,7 @@ pub(crate) struct Up {
 
 impl Up {
     pub(crate) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
+        let context = &context.with_policy(self.policy.as_deref());
         let project = context.project()?;
         if self.background {
             // Fails only for the leader of a group, which then has a session of its own already.

@@ -1,8 +1,9 @@
 //! `approvals`, `approve`, `reject`.
 
+use missiond_testkit::processes::wait_until;
 use serde_json::json;
 
-use crate::support::{Scene, script};
+use crate::support::{DEADLINE, Scene, collect, script};
 
 /// A call that the standard policy asks about.
 fn asking(more: &str) -> String {
@@ -87,4 +88,33 @@ fn answers_go_wrong_clearly() {
     // The mission is gone, and with it whoever waited for the answer.
     let outcome = scene.run(&["approve", &id]);
     outcome.assert(6, &["no mission is running"]);
+}
+
+#[test]
+fn a_policy_of_one_run_holds_for_it_and_for_no_other() {
+    let scene = Scene::new();
+    let prompt = script(&json!([{ "bash": "ls" }, { "say": "I went on" }]));
+    let rules = "version = 1\n[[rule]]\nid = \"no-ls\"\neffect = \"deny\"\nmatch = \"Bash(ls:*)\"\nreason = \"look nowhere\"\n";
+    scene.repo.write("run.toml", rules).unwrap();
+    let denied = || {
+        let events = scene.ok(&["events"]);
+        events.matches("look nowhere").count()
+    };
+    scene.ok(&["run", "--agent", "scripted", "--policy", "run.toml", &prompt]);
+    let once = denied();
+    assert!(once > 0);
+    scene.ok(&["run", "--agent", "scripted", &prompt]);
+    assert_eq!(denied(), once);
+    let missing = scene.run(&["run", "--agent", "scripted", "--policy", "none.toml", &prompt]);
+    missing.assert(3, &["none.toml", "No such file"]);
+    let up = scene.command(&["up", "--agent", "scripted", "--policy", "run.toml"]).spawn().unwrap();
+    let running = || (!scene.ok(&["status"]).contains("not running")).then_some(());
+    wait_until(DEADLINE, "the mission runs", running).unwrap();
+    scene
+        .run(&["run", "--policy", "run.toml", &prompt])
+        .assert(2, &["`--policy` has no effect on the mission that runs"]);
+    scene.ok(&["run", &prompt]);
+    assert!(denied() > once);
+    scene.ok(&["down"]);
+    collect(up).assert(0, &["mission ending"]);
 }

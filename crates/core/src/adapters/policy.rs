@@ -1,5 +1,6 @@
 //! The gate judged by missiond-policy.
 
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use crate::agents::HookProtocol;
 use crate::config::{Config, Origin, Settings};
 use crate::control::ProjectPaths;
 use crate::error::{Error, chain};
+use crate::ids::SlotId;
 use crate::model::{Decision, Risk, ToolCall, Verdict};
 use crate::ports::{BoxFuture, Clock, Gate, GateError, Seat, SystemClock};
 
@@ -30,6 +32,8 @@ const EVENTS: [EventName; 5] = [
 #[derive(Clone, Debug)]
 pub struct PolicyGate {
     policies: Arc<Policies>,
+    /// Those of slots that have rules of their own, with all others in them.
+    slots: HashMap<SlotId, Arc<Policies>>,
     home: Option<PathBuf>,
     /// Directories besides the workspace that an agent may use like it.
     open: Vec<PathBuf>,
@@ -41,7 +45,8 @@ pub struct PolicyGate {
 }
 
 impl PolicyGate {
-    /// Reads the policy in force: the configured preset, the person's `policy.toml` and `[policy]` table, and the project's.
+    /// Reads the policy in force: the configured preset, the person's `policy.toml` and `[policy]` table, the project's, that
+    /// of the run, and those of single slots.
     ///
     /// # Errors
     ///
@@ -67,6 +72,17 @@ impl PolicyGate {
             let layer = if matches!(origin, Origin::User(_)) { Layer::User } else { Layer::Project };
             layers.push(Policy::parse(&text, &format!("[policy] of {origin}"), layer).map_err(unusable)?);
         }
+        if let Some(file) = config.policy_of_run() {
+            layers.push(Policy::read(file, Layer::Run).map_err(unusable)?);
+        }
+        let mut slots = HashMap::new();
+        for (slot, table, origin) in config.policies_of_slots() {
+            let origin = format!("the policy of slot `{slot}` in {origin}");
+            let text = toml::to_string(table).map_err(|error| Error::Policy(format!("{origin}: {error}")))?;
+            let own = Policy::parse(&text, &origin, Layer::Slot).map_err(unusable)?;
+            let policies = Policies::new(layers.iter().cloned().chain([own])).map_err(unusable)?;
+            slots.insert(slot.clone(), Arc::new(policies));
+        }
         // Wherever the audit log was put, agents have no business with it. In the state directory it is out of their reach
         // already, and each path costs a hook some looks at the disk.
         let log = &settings.audit_log_path;
@@ -87,6 +103,7 @@ impl PolicyGate {
                 .collect(),
         );
         gate.open.push(settings.shared_directory.clone());
+        gate.slots = slots;
         Ok(gate)
     }
 
@@ -100,6 +117,7 @@ impl PolicyGate {
         protected.extend(of_person.filter(|directory| !protected.contains(directory)));
         Self {
             policies: Arc::new(policies),
+            slots: HashMap::new(),
             home,
             open,
             protected,
@@ -116,9 +134,14 @@ impl PolicyGate {
         self
     }
 
-    /// The policies in force.
+    /// The policies in force, but for those of single slots.
     pub fn policies(&self) -> &Policies {
         &self.policies
+    }
+
+    /// The policies in force for the agent of a slot.
+    pub fn policies_of(&self, slot: &SlotId) -> &Policies {
+        self.slots.get(slot).unwrap_or(&self.policies)
     }
 
     /// What is known of this machine and project, for an agent that works there.
@@ -129,7 +152,7 @@ impl PolicyGate {
         surroundings.protected.clone_from(&self.protected);
         surroundings.own_pids = vec![std::process::id()];
         // Looking the time zone up costs more than all the rest.
-        if self.policies.depend_on_time() {
+        if self.policies.depend_on_time() || self.slots.values().any(|slot| slot.depend_on_time()) {
             surroundings.now = self.local_time();
         }
         surroundings
@@ -144,7 +167,8 @@ impl PolicyGate {
         surroundings.slot = Some(seat.slot.to_string());
         surroundings.agent = Some(seat.agent.to_string());
         let call = judged(call);
-        convert(&self.policies.judge_counted(&call, &surroundings, &Disk, &self.rates, self.begun.elapsed()))
+        let policies = self.policies_of(&seat.slot);
+        convert(&policies.judge_counted(&call, &surroundings, &Disk, &self.rates, self.begun.elapsed()))
     }
 
     /// Judges a call that is made in no mission, by an agent of this kind: its role and slot aren't known, nobody counts

@@ -8,6 +8,7 @@ use toml::{Table, Value};
 
 use crate::config::keys::{self, KEYS};
 use crate::files::read_text;
+use crate::ids::SlotId;
 use crate::model::SlotConfig;
 
 /// The most bytes that a configuration file may have.
@@ -73,18 +74,25 @@ pub struct Sources {
     pub environment: Vec<(String, String)>,
     /// Overrides by dotted name.
     pub overrides: Vec<(String, String)>,
+    /// A policy that holds for this run; must exist.
+    pub policy_of_run: Option<PathBuf>,
 }
+
+/// A slot's `policy` table, and the file that has it.
+type PolicyOfSlot = (SlotId, Table, Origin);
 
 /// The merged configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
     entries: BTreeMap<&'static str, Entry>,
     slots: Vec<SlotConfig>,
+    policies_of_slots: Vec<PolicyOfSlot>,
     policies: Vec<(Table, Origin)>,
     /// What the person's own preset is, where the project's file names one.
     preset_of_person: Option<String>,
     /// The person's policy file; need not exist.
     policy_of_person: Option<PathBuf>,
+    policy_of_run: Option<PathBuf>,
 }
 
 /// A configuration that cannot be used.
@@ -180,9 +188,11 @@ impl Config {
         let mut config = Self {
             entries: BTreeMap::new(),
             slots: Vec::new(),
+            policies_of_slots: Vec::new(),
             policies: Vec::new(),
             preset_of_person: None,
             policy_of_person: sources.user_file.as_ref().map(|file| file.with_file_name("policy.toml")),
+            policy_of_run: sources.policy_of_run.clone(),
         };
         for key in KEYS {
             if let Some(text) = key.default {
@@ -228,6 +238,16 @@ impl Config {
         self.policies.iter().map(|(table, origin)| (table, origin))
     }
 
+    /// The `policy` table of every slot that has one, in the format of the policy file.
+    pub fn policies_of_slots(&self) -> impl Iterator<Item = (&SlotId, &Table, &Origin)> {
+        self.policies_of_slots.iter().map(|(slot, table, origin)| (slot, table, origin))
+    }
+
+    /// The policy file of this run; it must exist.
+    pub fn policy_of_run(&self) -> Option<&Path> {
+        self.policy_of_run.as_deref()
+    }
+
     /// The person's policy file, beside their configuration; it need not exist.
     pub fn policy_of_person(&self) -> Option<&Path> {
         self.policy_of_person.as_deref()
@@ -255,7 +275,7 @@ impl Config {
     fn merge_table(&mut self, table: Table, origin: &Origin) -> Result<(), ConfigError> {
         for (section, value) in table {
             match (section.as_str(), value) {
-                ("slot", value) => self.slots = read_slots(value, origin)?,
+                ("slot", value) => (self.slots, self.policies_of_slots) = read_slots(value, origin)?,
                 ("policy", Value::Table(rules)) => self.policies.push((rules, origin.clone())),
                 (_, Value::Table(keys)) => {
                     for (name, value) in keys {
@@ -336,7 +356,8 @@ fn default_value(text: &str) -> Value {
     table.into_iter().next().expect("the table was written with one key").1
 }
 
-fn read_slots(value: Value, origin: &Origin) -> Result<Vec<SlotConfig>, ConfigError> {
+/// The slots, and the policies that stand with them.
+fn read_slots(value: Value, origin: &Origin) -> Result<(Vec<SlotConfig>, Vec<PolicyOfSlot>), ConfigError> {
     let bad = |expected: &str, found: String| ConfigError::BadValue {
         origin: origin.clone(),
         key: "slot".to_owned(),
@@ -350,14 +371,23 @@ fn read_slots(value: Value, origin: &Origin) -> Result<Vec<SlotConfig>, ConfigEr
         return Err(bad("at most 500 tables", format!("{} tables", items.len())));
     }
     let mut slots: Vec<SlotConfig> = Vec::new();
-    for item in items {
+    let mut policies = Vec::new();
+    for mut item in items {
+        let policy = item.as_table_mut().and_then(|slot| slot.remove("policy"));
         let slot: SlotConfig = item
             .try_into()
             .map_err(|source| ConfigError::Malformed { origin: origin.clone(), source: Box::new(source) })?;
         if slots.iter().any(|other| other.id == slot.id) {
             return Err(ConfigError::DuplicateSlot { origin: origin.clone(), id: slot.id.to_string() });
         }
+        match policy {
+            None => {}
+            Some(Value::Table(policy)) => policies.push((slot.id.clone(), policy, origin.clone())),
+            Some(other) => {
+                return Err(bad("a table as the `policy` of a slot", other.type_str().to_owned()));
+            }
+        }
         slots.push(slot);
     }
-    Ok(slots)
+    Ok((slots, policies))
 }

@@ -65,7 +65,7 @@ fn audit_log_is_out_of_reach_in_every_preset_and_wherever_it_lies() {
                 ("security.default_policy".to_owned(), preset.to_owned()),
                 ("security.audit_log_path".to_owned(), place.clone()),
             ];
-            let options = ProjectOptions { user_file: None, overrides };
+            let options = ProjectOptions { overrides, ..ProjectOptions::default() };
             let project = Project::discover(repo.path(), &options).unwrap();
             // A rule that lets everything be written cannot lift it.
             std::fs::create_dir_all(repo.path().join(".missiond")).unwrap();
@@ -164,8 +164,10 @@ fn s8_every_tier_holds_the_same_policy() {
         )
         .unwrap();
         let overrides = vec![("security.default_policy".to_owned(), preset.to_owned())];
-        let gate =
-            Project::discover(here, &ProjectOptions { user_file: None, overrides }).unwrap().gate().unwrap();
+        let gate = Project::discover(here, &ProjectOptions { overrides, ..ProjectOptions::default() })
+            .unwrap()
+            .gate()
+            .unwrap();
         let mut seat = Seat::new(
             "s1".parse().unwrap(),
             Role::default(),
@@ -202,11 +204,80 @@ fn s8_every_tier_holds_the_same_policy() {
 }
 
 #[test]
+fn a_run_and_a_slot_have_rules_of_their_own_and_the_strictest_wins() {
+    let repo = Repo::with_commit().unwrap();
+    let here = repo.path();
+    std::fs::create_dir_all(here.join(".missiond")).unwrap();
+    let config = r#"
+        [policy]
+        version = 1
+        allow = ["Bash(frob:*)"]
+        [[slot]]
+        id = "free"
+        agent = "claude"
+        [[slot]]
+        id = "looks"
+        agent = "claude"
+        [slot.policy]
+        version = 1
+        preset = "read-only"
+        allow = ["Bash(grind:*)"]
+        deny = ["Bash(frob --deep:*)"]
+    "#;
+    std::fs::write(here.join(".missiond/config.toml"), config).unwrap();
+    let run = here.join("run.toml");
+    std::fs::write(&run, "version = 1\nask = [\"Bash(frob now:*)\"]\nallow = [\"Bash(grind:*)\"]\n").unwrap();
+    let gate = |policy_of_run| {
+        let options = ProjectOptions { policy_of_run, ..ProjectOptions::default() };
+        Project::discover(here, &options).and_then(|project| project.gate())
+    };
+    let seat = |slot: &str| {
+        let task = TaskId::generate();
+        let (slot, agent) = (slot.parse().unwrap(), "claude".parse().unwrap());
+        let mut seat = Seat::new(slot, Role::default(), agent, task, here.to_owned(), here.to_owned());
+        seat.can_ask = true;
+        seat
+    };
+    let call = |command: &str| ToolCall::new("c1", "Bash", json!({ "command": command }), here);
+    let (with, without) = (gate(Some(run.clone())).unwrap(), gate(None).unwrap());
+    for (command, slot, run, expected) in [
+        ("frob", "free", false, Decision::Allow),
+        ("frob now", "free", false, Decision::Allow),
+        ("frob now", "free", true, Decision::Ask),
+        ("frob --deep", "free", true, Decision::Allow),
+        ("frob --deep", "looks", false, Decision::Deny),
+        ("frob now", "looks", true, Decision::Ask),
+        ("grind", "free", false, Decision::Ask),
+        ("grind", "free", true, Decision::Allow),
+        ("grind", "looks", false, Decision::Allow),
+        ("touch x", "free", true, Decision::Allow),
+        ("touch x", "looks", false, Decision::Deny),
+    ] {
+        let gate = if run { &with } else { &without };
+        let verdict = gate.judge_blocking(&call(command), &seat(slot));
+        assert_eq!(verdict.decision, expected, "{command} in {slot}, {run}: {verdict:?}");
+    }
+    // What isn't in a mission is in no slot.
+    assert_eq!(with.judge_alone(&call("touch x"), "claude", here, here).decision, Decision::Allow);
+    let error = |policy| gate(Some(policy)).unwrap_err();
+    let missing = missiond_core::chain(&error(here.join("nowhere.toml")));
+    assert!(missing.contains("nowhere.toml"), "{missing}");
+    std::fs::write(&run, "version = 1\ndney = []\n").unwrap();
+    let wrong = missiond_core::chain(&error(run));
+    assert!(wrong.contains("run.toml:2") && wrong.contains("`deny`"), "{wrong}");
+    let slots = config.replace("deny =", "dney =");
+    std::fs::write(here.join(".missiond/config.toml"), slots).unwrap();
+    let wrong = missiond_core::chain(&gate(None).unwrap_err());
+    assert!(wrong.contains("slot `looks`") && wrong.contains("`deny`"), "{wrong}");
+}
+
+#[test]
 fn keys_of_the_audit_say_where_it_lies() {
     let repo = Repo::with_commit().unwrap();
     let at = |value: Option<&str>| {
         let overrides = value.map(|value| ("security.audit_log_path".to_owned(), value.to_owned()));
-        let options = ProjectOptions { user_file: None, overrides: overrides.into_iter().collect() };
+        let options =
+            ProjectOptions { overrides: overrides.into_iter().collect(), ..ProjectOptions::default() };
         Project::discover(repo.path(), &options).unwrap().settings.audit_log_path
     };
     assert_eq!(at(None), repo.path().join(".missiond/audit.jsonl"));

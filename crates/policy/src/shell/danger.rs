@@ -242,8 +242,11 @@ fn controls(words: &[Word]) -> bool {
     ];
     // What an option takes isn't told from a subcommand, so that this must be the first word.
     let explains = words.first().is_some_and(|word| word.text == "help");
-    !explains && names.iter().any(|name| single.contains(name))
-        || !explains && names.windows(2).any(|pair| double.contains(&(pair[0], pair[1])))
+    let controls = || {
+        names.iter().any(|name| single.contains(name))
+            || names.windows(2).any(|pair| double.contains(&(pair[0], pair[1])))
+    };
+    !explains && controls()
 }
 
 /// Texts among the words that would be run as scripts.

@@ -95,67 +95,68 @@ fn s4_whatever_isnt_understood_is_an_error_that_names_the_line_and_what_was_mean
     check(&format!("version = 1\ndeny = [{}]", distinct.join(",")), 2, &["more than 20000 rules"]);
 }
 
-/// Each row: the pattern, a command, and whether it matches for a rule that allows and for one that denies.
+/// The pattern, a command, and whether it matches for a rule that allows and for one that denies.
+fn check_command(pattern: &str, command: &str, allows: bool, denies: bool) {
+    let by = |effect: &str| bash(&policies(&format!("{effect} = ['{pattern}']")), command);
+    let verdict = by("allow");
+    let expected = if allows { Decision::Allow } else { Decision::Ask };
+    assert_eq!(verdict.decision, expected, "allow {pattern}, {command:?}: {verdict:?}");
+    let verdict = by("deny");
+    assert_eq!(verdict.decision == Decision::Deny, denies, "deny {pattern}, {command:?}: {verdict:?}");
+}
+
 #[test]
 fn command_patterns_match_whole_words() {
-    let check = |pattern: &str, command: &str, allows: bool, denies: bool| {
-        let by = |effect: &str| bash(&policies(&format!("{effect} = ['{pattern}']")), command);
-        let verdict = by("allow");
-        let expected = if allows { Decision::Allow } else { Decision::Ask };
-        assert_eq!(verdict.decision, expected, "allow {pattern}, {command:?}: {verdict:?}");
-        let verdict = by("deny");
-        assert_eq!(verdict.decision == Decision::Deny, denies, "deny {pattern}, {command:?}: {verdict:?}");
-    };
-    check("Bash(git push:*)", "git push", true, true);
-    check("Bash(git push:*)", "git push origin main", true, true);
-    check("Bash(git push:*)", "git  push   origin", true, true);
-    check("Bash(git push:*)", "'git' \"push\"", true, true);
-    check("Bash(git push:*)", "git pushx", false, false);
-    check("Bash(git push:*)", "git rebase x", false, false);
-    check("Bash(git push *)", "git push", true, true);
-    check("Bash(git push *)", "git push origin", true, true);
-    check("Bash(git push)", "git push", true, true);
-    check("Bash(git push)", "git push origin", false, false);
-    check("Bash(git * main)", "git push origin main", true, true);
-    check("Bash(git * main)", "git push origin dev", false, false);
-    check("Bash(npm run test:*)", "npm install", false, false);
-    check("Bash(npm i*)", "npm install", true, true);
-    check("Bash(frob:*)", "frob 'a b' c", true, true);
+    check_command("Bash(git push:*)", "git push", true, true);
+    check_command("Bash(git push:*)", "git push origin main", true, true);
+    check_command("Bash(git push:*)", "git  push   origin", true, true);
+    check_command("Bash(git push:*)", "'git' \"push\"", true, true);
+    check_command("Bash(git push:*)", "git pushx", false, false);
+    check_command("Bash(git push:*)", "git rebase x", false, false);
+    check_command("Bash(git push *)", "git push", true, true);
+    check_command("Bash(git push *)", "git push origin", true, true);
+    check_command("Bash(git push)", "git push", true, true);
+    check_command("Bash(git push)", "git push origin", false, false);
+    check_command("Bash(git * main)", "git push origin main", true, true);
+    check_command("Bash(git * main)", "git push origin dev", false, false);
+    check_command("Bash(npm run test:*)", "npm install", false, false);
+    check_command("Bash(npm i*)", "npm install", true, true);
+    check_command("Bash(frob:*)", "frob 'a b' c", true, true);
     // A word that holds a space is one word, and can't pass for two.
-    check("Bash(frob ok:*)", "frob 'ok x'", false, true);
-    check("Bash(frob ok)", "'frob ok'", false, true);
+    check_command("Bash(frob ok:*)", "frob 'ok x'", false, true);
+    check_command("Bash(frob ok)", "'frob ok'", false, true);
     // Another spelling of the program is another program, unless it is to be denied.
-    check("Bash(git push:*)", "/usr/bin/git push", false, true);
-    check("Bash(git push:*)", "../git push", false, true);
-    check("Bash(git push:*)", "git -C src push", false, true);
-    check("Bash(git push:*)", "git --no-pager -c a.b=c push origin", false, true);
+    check_command("Bash(git push:*)", "/usr/bin/git push", false, true);
+    check_command("Bash(git push:*)", "../git push", false, true);
+    check_command("Bash(git push:*)", "git -C src push", false, true);
+    check_command("Bash(git push:*)", "git --no-pager -c a.b=c push origin", false, true);
     // Inside other commands, as far as these are understood.
-    check("Bash(git push:*)", "git push && true $X", false, true);
-    check("Bash(git push:*)", "git push > log", true, true);
-    check("Bash(git push:*)", "(git push)", true, true);
-    check("Bash(git push:*)", "env git push", true, true);
-    check("Bash(git push:*)", "timeout 5 git push", true, true);
-    check("Bash(git push:*)", "sh -c 'git push'", true, true);
-    check("Bash(git push:*)", "echo $(git push)", true, true);
-    check("Bash(git push:*)", "A=1 git push", true, true);
-    check("Bash(git push:*)", "ls | xargs git push", false, true);
-    check("Bash(git push:*)", "git pu\\sh", true, true);
+    check_command("Bash(git push:*)", "git push && true $X", false, true);
+    check_command("Bash(git push:*)", "git push > log", true, true);
+    check_command("Bash(git push:*)", "(git push)", true, true);
+    check_command("Bash(git push:*)", "env git push", true, true);
+    check_command("Bash(git push:*)", "timeout 5 git push", true, true);
+    check_command("Bash(git push:*)", "sh -c 'git push'", true, true);
+    check_command("Bash(git push:*)", "echo $(git push)", true, true);
+    check_command("Bash(git push:*)", "A=1 git push", true, true);
+    check_command("Bash(git push:*)", "ls | xargs git push", false, true);
+    check_command("Bash(git push:*)", "git pu\\sh", true, true);
     // The tool itself.
-    check("Bash", "frob", true, true);
-    check("Bash(*)", "frob", true, true);
-    check("Bash", "timeout 5 frob", true, true);
-    check("Bash", "frob $X", false, true);
-    check("Read", "frob", false, false);
+    check_command("Bash", "frob", true, true);
+    check_command("Bash(*)", "frob", true, true);
+    check_command("Bash", "timeout 5 frob", true, true);
+    check_command("Bash", "frob $X", false, true);
+    check_command("Read", "frob", false, false);
 }
 
 #[test]
 fn s6_in_a_pattern_for_a_command_everything_but_a_star_stands_for_itself() {
-    check("Bash(frob a.c)", "frob abc", false, false);
-    check("Bash(frob a.c)", "frob a.c", true, true);
-    check("Bash(frob a+)", "frob aa", false, false);
-    check("Bash(frob [a])", "frob a", false, false);
-    check("Bash(frob a|b)", "frob a", false, false);
-    check("Bash(frob ^a)", "frob a", false, false);
+    check_command("Bash(frob a.c)", "frob abc", false, false);
+    check_command("Bash(frob a.c)", "frob a.c", true, true);
+    check_command("Bash(frob a+)", "frob aa", false, false);
+    check_command("Bash(frob [a])", "frob a", false, false);
+    check_command("Bash(frob a|b)", "frob a", false, false);
+    check_command("Bash(frob ^a)", "frob a", false, false);
 }
 
 #[test]

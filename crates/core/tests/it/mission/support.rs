@@ -98,7 +98,7 @@ impl Stage {
 
     pub(super) fn config_with(&self, agent: &str, slots: usize, keys: &[(&str, &str)]) -> MissionConfig {
         let overrides = keys.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        let options = ProjectOptions { user_file: None, overrides };
+        let options = ProjectOptions { overrides, ..ProjectOptions::default() };
         let mut config = Project::discover(&self.root, &options).unwrap().mission_config().unwrap();
         config.slots = (1..=slots)
             .map(|number| SlotConfig::new(format!("s{number}").parse().unwrap(), agent.parse().unwrap()))

@@ -43,13 +43,13 @@ fn the_tables_are_well_formed() {
     let mut seen = HashMap::new();
     for table in [DANGEROUS, BENIGN, ASKED] {
         for row in table.rows() {
-            let unknown = row.rests_on.iter().find(|id| !known(id));
+            let unknown = row.rests_on.iter().flatten().find(|id| !known(id));
             assert_eq!(unknown, None, "{} names a row that no preset has", row.place());
             let [.., standard, _] = row.expected;
             let fits = match table.name {
-                "dangerous.txt" => row.expected.iter().all(|expected| !expected.accepts(Decision::Allow)),
-                "benign.txt" => standard == Expected::Exactly(Decision::Allow),
-                _ => standard == Expected::Exactly(Decision::Ask),
+                "dangerous.txt" => !row.expected.contains(&Decision::Allow),
+                "benign.txt" => standard == Decision::Allow,
+                _ => standard == Decision::Ask,
             };
             assert!(fits, "{} doesn't fit into this table", row.place());
             if let Some(before) = seen.insert(row.command.clone(), row.place()) {
@@ -93,9 +93,10 @@ fn every_preset_decides_as_the_tables_say() {
         let mut counts = BTreeMap::new();
         for (row, preset, verdict) in judged(table) {
             assert!(!verdict.reason.is_empty(), "{}: no reason under {preset}", row.place());
-            let fits = row.expected[preset as usize].accepts(verdict.decision);
+            let fits =
+                row.expected[preset as usize] == verdict.decision && row.rests_on_its_row(preset, &verdict);
             *counts.entry((preset, fits)).or_insert(0) += 1;
-            if !fits || (preset == Preset::Standard && !row.rests_on_its_rows(&verdict)) {
+            if !fits {
                 wrong.push((row, preset, verdict));
             }
         }
@@ -121,17 +122,10 @@ pub struct Table {
 pub struct Row {
     table: &'static str,
     line: usize,
-    expected: [Expected; 4],
-    rests_on: Vec<&'static str>,
+    expected: [Decision; 4],
+    /// For each preset the rows that its verdict may name.
+    rests_on: [Vec<&'static str>; 4],
     pub command: String,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Expected {
-    Exactly(Decision),
-    /// Ask or deny.
-    Refuse,
-    Any,
 }
 
 type Found = (Row, Preset, Verdict);
@@ -156,32 +150,21 @@ impl Table {
     }
 }
 
-fn parse_heading(text: &'static str) -> Option<([Expected; 4], Vec<&'static str>)> {
-    let (decisions, rows) = text.split_once(" · ").unwrap_or((text, ""));
-    let decisions: Option<Vec<_>> = decisions.split(' ').map(Expected::named).collect();
-    let rows = rows.split('|').filter(|row| !row.is_empty()).collect();
+fn parse_heading(text: &'static str) -> Option<([Decision; 4], [Vec<&'static str>; 4])> {
+    let (decisions, rows) = text.split_once(" · ")?;
+    let decision = |word: &str| match word {
+        "allow" => Some(Decision::Allow),
+        "ask" => Some(Decision::Ask),
+        "deny" => Some(Decision::Deny),
+        _ => None,
+    };
+    let decisions: Option<Vec<_>> = decisions.split(' ').map(decision).collect();
+    let rows: Vec<Vec<_>> = rows.split(' ').map(|of_preset| of_preset.split('|').collect()).collect();
+    let rows = match rows.as_slice() {
+        [rows] => std::array::from_fn(|_| rows.clone()),
+        _ => rows.try_into().ok()?,
+    };
     Some((decisions?.try_into().ok()?, rows))
-}
-
-impl Expected {
-    fn named(word: &str) -> Option<Self> {
-        Some(match word {
-            "allow" => Self::Exactly(Decision::Allow),
-            "ask" => Self::Exactly(Decision::Ask),
-            "deny" => Self::Exactly(Decision::Deny),
-            "refuse" => Self::Refuse,
-            "any" => Self::Any,
-            _ => return None,
-        })
-    }
-
-    fn accepts(self, decision: Decision) -> bool {
-        match self {
-            Self::Exactly(expected) => decision == expected,
-            Self::Refuse => decision != Decision::Allow,
-            Self::Any => true,
-        }
-    }
 }
 
 impl Row {
@@ -189,9 +172,11 @@ impl Row {
         format!("{}:{}", self.table, self.line)
     }
 
-    fn rests_on_its_rows(&self, verdict: &Verdict) -> bool {
-        let named = verdict.rule.as_ref().and_then(|rule| rule.as_str().strip_prefix("standard/"));
-        self.rests_on.is_empty() || named.is_some_and(|named| self.rests_on.contains(&named))
+    fn rests_on_its_row(&self, preset: Preset, verdict: &Verdict) -> bool {
+        let named = verdict.rule.as_ref().and_then(|rule| rule.as_str().split_once('/'));
+        named.is_some_and(|(scope, row)| {
+            scope == preset.as_str() && self.rests_on[preset as usize].contains(&row)
+        })
     }
 }
 
@@ -211,20 +196,12 @@ fn judged(table: Table) -> Vec<Found> {
 fn listed(found: &[&Found]) -> String {
     let mut text = String::new();
     for (row, preset, verdict) in found {
-        let expected = match row.expected[*preset as usize] {
-            Expected::Exactly(decision) => decision.as_str(),
-            Expected::Refuse => "ask or deny",
-            Expected::Any => "anything",
-        };
-        let rows = if row.rests_on.is_empty() || *preset != Preset::Standard {
-            String::new()
-        } else {
-            format!(" by {}", row.rests_on.join(" or "))
-        };
+        let expected = row.expected[*preset as usize];
+        let rows = row.rests_on[*preset as usize].join(" or ");
         let rule = verdict.rule.as_ref().map_or("no rule", |rule| rule.as_str());
         writeln!(
             text,
-            "{}: {:?}\n    {} by {rule}, not {expected}{rows}: {}",
+            "{}: {:?}\n    {} by {rule}, not {expected} by {rows}: {}",
             row.place(),
             row.command,
             verdict.decision,

@@ -65,15 +65,17 @@ pub(super) fn parse(text: &str) -> Result<Program, Unparsed> {
     stacker::grow(STACK_BYTES, || tree(text))
 }
 
-/// Whether a here-document's end is named by nothing, or by an operator that stands apart: in a substitution the tokenizer
-/// looks for it without end.
+/// Whether a here-document's end is named by nothing, by an operator that stands apart, or behind more than one blank: in a
+/// substitution the tokenizer looks for it without end.
 fn has_endless_document(text: &str) -> bool {
+    let substitutes = text.contains("$(") || text.contains('`');
     text.match_indices("<<").any(|(at, sign)| {
         let rest = &text[at + sign.len()..];
         let rest = rest.strip_prefix('-').unwrap_or(rest);
         let name = rest.trim_start_matches([' ', '\t']);
         let operator = name.len() < rest.len() && name.starts_with(['(', ')', ';', '&', '|', '<', '>']);
-        operator || ["''", "\"\"", "\\\n"].iter().any(|nothing| name.starts_with(nothing))
+        let far = substitutes && rest.len() - name.len() > 1;
+        operator || far || ["''", "\"\"", "\\\n"].iter().any(|nothing| name.starts_with(nothing))
     })
 }
 
@@ -206,6 +208,9 @@ mod tests {
             "a $(cat << '')m  ",
             "a $(cat <<\"\")m  ",
             "a $(cat << \\\n)m  ",
+            "a \"$(b > <<  ",
+            "$(gi <<  pDO ",
+            "$(gi <<-\t pDO ",
         ] {
             assert!(matches!(parse(text), Err(Unparsed::Syntax(_))), "{text:?}");
         }
@@ -215,6 +220,7 @@ mod tests {
             "cat << \"E\"\nx\nE\n",
             "cat <<\\E\nx\nE\n",
             "cat <<< ''",
+            "cat <<  E\nx\nE\n",
             "echo $((1<<(2)))",
         ] {
             assert!(parse(text).is_ok(), "{text:?}");

@@ -49,7 +49,7 @@ fn collect<'a>(node: Node<'_>, script: &'a str, names: &mut Vec<(&'a str, bool)>
         let name = &script[name.byte_range()];
         let is_plain = |c: char| c.is_ascii_alphanumeric() || "./_+-".contains(c);
         // Words of the language that the grammar takes for commands now and then.
-        let is_word = ["coproc", "time", "while", "until", "select"].contains(&name);
+        let is_word = ["coproc", "time", "while", "until", "select", "do", "done", "then", "fi", "esac"].contains(&name);
         if name.chars().all(is_plain) && !is_word && !escaped && !descriptor {
             names.push((name, redirected));
         }

@@ -31,7 +31,11 @@ fuzz_target!(|command: &str| {
             format!("timeout 5 bash -c {quoted}"),
             format!("eval {quoted}"),
             format!("echo {quoted} | sh"),
-            format!("FOO=1 {command}"),
+            // An operator with nothing before it is no command; with an assignment there it is one.
+            match command.trim_start().starts_with([';', '&', '|']) {
+                true => command.to_owned(),
+                false => format!("FOO=1 {command}"),
+            },
         ];
         for wrapped in wrapped {
             let decision = explain(preset, &wrapped).verdict.decision;

@@ -33,6 +33,8 @@
 //! rows that left the screen are gone. Linux only for now.
 #![forbid(unsafe_code)]
 
+mod cast;
+
 mod size;
 
 mod snapshot;
@@ -45,6 +47,9 @@ mod session;
 
 mod turn;
 
+pub use cast::{
+    CastError, CastEvent, CastHeader, CastKind, CastReader, CastVersion, CastWriter, MAX_CAST_LINE_BYTES,
+};
 pub use detect::{
     Activity, Dialog, DialogId, DialogKind, DialogOption, Evidence, Observation, Profile, ProfileError,
     Status,

@@ -1,6 +1,7 @@
 //! Tests of missiond-pty at its boundary.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::single_range_in_vec_init)]
 
+mod cast;
 mod detect;
 mod profiles;
 mod recordings;

@@ -3,30 +3,16 @@
 //! `session.cast.gz` is an asciicast v2 of a real agent against a scripted model server; `truth.jsonl` says what was
 //! the case when, from what the server did and what was typed, never from the screen.
 
-use std::fs::File;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use flate2::read::GzDecoder;
-use missiond_pty::{Observation, Profile, Size, Snapshot, Terminal};
+use missiond_pty::{CastEvent, CastKind, CastReader, Observation, Profile, Size, Snapshot, Terminal};
 use serde_json::Value;
 
 pub(crate) struct Recording {
     pub(crate) name: String,
     pub(crate) size: Size,
-    pub(crate) events: Vec<Event>,
+    pub(crate) events: Vec<CastEvent>,
     pub(crate) truth: Vec<Interval>,
-}
-
-pub(crate) struct Event {
-    pub(crate) time: f64,
-    pub(crate) kind: Kind,
-}
-
-pub(crate) enum Kind {
-    Output(String),
-    Input(String),
-    Resize(Size),
 }
 
 pub(crate) struct Interval {
@@ -49,24 +35,9 @@ pub(crate) fn one(agent: &str, name: &str) -> Recording {
 }
 
 fn load(path: &Path) -> Recording {
-    let mut cast = String::new();
-    GzDecoder::new(File::open(path.join("session.cast.gz")).unwrap()).read_to_string(&mut cast).unwrap();
-    let mut lines = cast.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let header = lines.next().unwrap();
-    let side = |key: &str| u16::try_from(header[key].as_u64().unwrap()).unwrap();
-    let events = lines.map(|event| {
-        let text = event[2].as_str().unwrap().to_owned();
-        let kind = match event[1].as_str().unwrap() {
-            "o" => Kind::Output(text),
-            "i" => Kind::Input(text),
-            "r" => {
-                let (cols, rows) = text.split_once('x').unwrap();
-                Kind::Resize(Size::new(cols.parse().unwrap(), rows.parse().unwrap()).unwrap())
-            }
-            other => panic!("event of kind {other}"),
-        };
-        Event { time: event[0].as_f64().unwrap(), kind }
-    });
+    let reader = CastReader::open(&path.join("session.cast.gz")).unwrap();
+    let size = reader.header().size;
+    let events = reader.map(Result::unwrap);
     let truth = std::fs::read_to_string(path.join("truth.jsonl")).unwrap();
     let truth =
         truth.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).map(|interval| Interval {
@@ -77,7 +48,7 @@ fn load(path: &Path) -> Recording {
         });
     Recording {
         name: path.file_name().unwrap().to_str().unwrap().to_owned(),
-        size: Size::new(side("width"), side("height")).unwrap(),
+        size,
         events: events.collect(),
         truth: truth.collect(),
     }
@@ -89,13 +60,13 @@ impl Recording {
         let mut terminal = Terminal::new(self.size);
         for event in &self.events {
             match &event.kind {
-                Kind::Output(text) => {
+                CastKind::Output(text) => {
                     terminal.feed(text.as_bytes());
                 }
-                Kind::Resize(size) => terminal.resize(*size),
-                Kind::Input(_) => continue,
+                CastKind::Resize(size) => terminal.resize(*size),
+                _ => continue,
             }
-            look(event.time, terminal.snapshot());
+            look(event.time.as_secs_f64(), terminal.snapshot());
         }
     }
 

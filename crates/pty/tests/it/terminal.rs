@@ -1,9 +1,9 @@
 //! The emulator: screens, replies to queries, sizes, and any bytes at all.
 
-use missiond_pty::{Feed, Size, Snapshot, Terminal};
+use missiond_pty::{CastKind, Feed, Size, Snapshot, Terminal};
 use proptest::prelude::*;
 
-use crate::recordings::{self, Kind};
+use crate::recordings;
 
 fn terminal(cols: u16, rows: u16) -> Terminal {
     Terminal::new(Size::new(cols, rows).unwrap())
@@ -69,8 +69,8 @@ fn recorded_agents_get_the_replies_they_got_when_recorded() {
     let mut recorded = String::new();
     for event in &recording.events {
         match &event.kind {
-            Kind::Output(text) => replies.extend(terminal.feed(text.as_bytes()).replies),
-            Kind::Input(text) if text.starts_with("\x1b[?") || text.starts_with("\x1bP") => {
+            CastKind::Output(text) => replies.extend(terminal.feed(text.as_bytes()).replies),
+            CastKind::Input(text) if text.starts_with("\x1b[?") || text.starts_with("\x1bP") => {
                 recorded.push_str(text);
             }
             _ => {}

@@ -46,11 +46,13 @@ fn collect<'a>(node: Node<'_>, script: &'a str, names: &mut Vec<(&'a str, bool)>
             && script[name.end_byte()..].starts_with(['<', '>']);
         // A word after a redirection belongs to the command before it; the grammar takes it for another one now and then.
         let redirected = script[..name.start_byte()].split_whitespace().rev().take(2).any(|word| word.contains(['<', '>']));
+        // A line that goes on makes one word of two pieces, of which the grammar sees the first.
+        let continued = script[name.end_byte()..].starts_with("\\\n") || script[..name.start_byte()].ends_with("\\\n");
         let name = &script[name.byte_range()];
         let is_plain = |c: char| c.is_ascii_alphanumeric() || "./_+-".contains(c);
         // Words of the language that the grammar takes for commands now and then.
         let is_word = ["coproc", "time", "while", "until", "select", "do", "done", "then", "fi", "esac"].contains(&name);
-        if name.chars().all(is_plain) && !is_word && !escaped && !descriptor {
+        if name.chars().all(is_plain) && !is_word && !escaped && !descriptor && !continued {
             names.push((name, redirected));
         }
     }

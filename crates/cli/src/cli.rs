@@ -9,7 +9,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
     agent, approvals, audit, completions, config, demo, doctor, down, events, hook, merge, messages, policy,
-    run, status, task, up, worktree,
+    replay, run, status, task, up, worktree,
 };
 use crate::context::Context;
 use crate::exit::{self, Exit};
@@ -105,6 +105,8 @@ enum Command {
     #[command(subcommand)]
     Audit(audit::Audit),
     Hook(hook::Hook),
+    Detect(replay::Detect),
+    Replay(replay::Replay),
     #[command(subcommand)]
     Config(config::Config),
     Doctor(doctor::Doctor),
@@ -182,6 +184,8 @@ fn carry_out(context: Context, command: Command) -> anyhow::Result<Exit> {
     // These need neither a project nor a runtime.
     match command {
         Command::Completions(command) => return command.run(),
+        Command::Detect(command) => return command.run(&context),
+        Command::Replay(command) => return command.run(&context),
         Command::Reference => return reference::print(Cli::command()),
         _ => {}
     }
@@ -208,7 +212,7 @@ fn carry_out(context: Context, command: Command) -> anyhow::Result<Exit> {
             Command::Hook(command) => command.manage(&context),
             Command::Audit(command) => command.run(&context).await,
             Command::Doctor(command) => command.run(&context).await,
-            Command::Completions(_) | Command::Reference => {
+            Command::Completions(_) | Command::Detect(_) | Command::Replay(_) | Command::Reference => {
                 unreachable!("carried out before the runtime")
             }
         }

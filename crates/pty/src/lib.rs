@@ -43,6 +43,8 @@ mod terminal;
 
 mod detect;
 
+mod replay;
+
 mod session;
 
 mod turn;
@@ -55,6 +57,7 @@ pub use detect::{
     Status,
 };
 pub use missiond_process::{Exit, SpawnSpec};
+pub use replay::Replay;
 pub use session::{
     Event, EventKind, ExitCause, ExitReport, PtySession, SessionError, SpawnError, Subscription, WaitError,
 };

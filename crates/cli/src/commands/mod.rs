@@ -13,6 +13,7 @@ pub(crate) mod hook;
 pub(crate) mod merge;
 pub(crate) mod messages;
 pub(crate) mod policy;
+pub(crate) mod replay;
 pub(crate) mod run;
 pub(crate) mod status;
 pub(crate) mod task;

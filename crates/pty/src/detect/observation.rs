@@ -68,19 +68,30 @@ pub enum Status {
     Unknown,
 }
 
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Status {
+    /// The state's name: `starting`, `idle`, `thinking`, `responding`, `tool_running`, `confirming`, `exited` or
+    /// `unknown`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
             Self::Starting => "starting",
-            Self::Idle { draft: false } => "idle",
-            Self::Idle { draft: true } => "idle (draft)",
+            Self::Idle { .. } => "idle",
             Self::Busy(Activity::Thinking) => "thinking",
             Self::Busy(Activity::Responding) => "responding",
             Self::Busy(Activity::ToolRunning) => "tool_running",
             Self::Confirming => "confirming",
             Self::Exited => "exited",
             Self::Unknown => "unknown",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Idle { draft: true } => f.write_str("idle (draft)"),
+            status => f.write_str(status.as_str()),
+        }
     }
 }
 

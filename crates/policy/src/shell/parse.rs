@@ -3,6 +3,8 @@
 //! The parser recurses without bound, takes time that doubles with every `case` in a `case` and every `((` in a `((`, and
 //! panics on a descriptor of more digits than fit. So depth is counted before it runs, on an estimate that is never too low.
 
+use std::borrow::Cow;
+
 use brush_parser::{ParserOptions, Token, ast::Program, parse_tokens, uncached_tokenize_str};
 
 use super::MAX_COMMAND_BYTES;
@@ -52,9 +54,6 @@ pub(super) fn parse(text: &str) -> Result<Program, Unparsed> {
             "a here-document beside a blank that isn't one to every shell".to_owned(),
         ));
     }
-    if has_endless_document(text) {
-        return Err(Unparsed::Syntax("a here-document without an end".to_owned()));
-    }
     if text.len() <= SHORT {
         return stacker::maybe_grow(ROOM_BYTES, STACK_BYTES, || tree(text));
     }
@@ -65,18 +64,114 @@ pub(super) fn parse(text: &str) -> Result<Program, Unparsed> {
     stacker::grow(STACK_BYTES, || tree(text))
 }
 
-/// Whether a here-document's end is named by nothing, by an operator that stands apart, or behind more than one blank: in a
-/// substitution the tokenizer looks for it without end.
-fn has_endless_document(text: &str) -> bool {
-    let substitutes = text.contains("$(") || text.contains('`');
-    text.match_indices("<<").any(|(at, sign)| {
-        let rest = &text[at + sign.len()..];
-        let rest = rest.strip_prefix('-').unwrap_or(rest);
-        let name = rest.trim_start_matches([' ', '\t']);
-        let operator = name.len() < rest.len() && name.starts_with(['(', ')', ';', '&', '|', '<', '>']);
-        let far = substitutes && rest.len() - name.len() > 1;
-        operator || far || ["''", "\"\"", "\\\n"].iter().any(|nothing| name.starts_with(nothing))
-    })
+/// The text with a line more for each here-document. What ends one that is named by nothing is an empty line, and at the end
+/// of the text the tokenizer looks for it without end.
+fn padded(text: &str) -> Result<Cow<'_, str>, Unparsed> {
+    match text.matches("<<").count() {
+        0 => Ok(Cow::from(text)),
+        // The line after it would be taken for a part of this one.
+        _ if text.ends_with('\\') => Err(Unparsed::Syntax("a backslash at the end".to_owned())),
+        count => Ok(Cow::from(text.to_owned() + &"\n".repeat(count + 2))),
+    }
+}
+
+/// Whether every here-document's end is named by a plain word. In a substitution the tokenizer takes a second blank for the
+/// word, and in a word that is filled in what is within; it would then take commands for a document.
+fn documents_are_plain(tokens: &[Token], text: &str) -> bool {
+    let mut tokens = tokens.iter();
+    let mut chars = text.char_indices().enumerate();
+    while let Some(token) = tokens.next() {
+        match token {
+            Token::Operator(operator, span) if operator == "<<" || operator == "<<-" => {
+                // In the text too, the word must follow.
+                let after =
+                    chars.find(|(count, _)| *count == span.end.index).map_or("", |(_, (at, _))| &text[at..]);
+                let after = after.trim_start_matches([' ', '\t']);
+                let follows = |tag: &str| {
+                    after.strip_prefix(tag).is_some_and(|rest| rest.is_empty() || rest.starts_with(TAG_ENDS))
+                };
+                let is_plain = |tag: &str| plain_tag(tag) == Some(tag.len()) && follows(tag);
+                if !tokens.next().is_some_and(|tag| is_plain(tag.to_str())) {
+                    return false;
+                }
+                // The document and its end.
+                tokens.next();
+                tokens.next();
+            }
+            Token::Operator(..) => {}
+            Token::Word(word, _) => {
+                // In a calculation they shift.
+                let others = word.replace("$((", "").replace("<<(", "");
+                let opens = |openings: &[&str]| openings.iter().any(|opens| others.contains(opens));
+                let calculates = others.len() < word.len() && !opens(&["$(", "`", "<(", ">("]);
+                let nested = !calculates && opens(&["$(", "${", "$[", "`", "<(", ">("]);
+                if nested && !inner_documents_are_plain(word) {
+                    return false;
+                }
+            }
+        }
+    }
+    true
+}
+
+/// The same of the text of a word, wherever in it two signs stand.
+fn inner_documents_are_plain(word: &str) -> bool {
+    let mut rest = word;
+    while let Some(at) = rest.find("<<") {
+        let signs = rest[at..].bytes().take_while(|byte| *byte == b'<').count();
+        rest = &rest[at + signs..];
+        match signs {
+            2 => {
+                let name = rest.strip_prefix('-').unwrap_or(rest);
+                let name = name.strip_prefix([' ', '\t']).unwrap_or(name);
+                let Some(end) = plain_tag(name) else { return false };
+                if !(name.len() == end
+                    || name[end..].starts_with(TAG_ENDS)
+                    || name[end..].starts_with(['`', '"', '}', ']']))
+                {
+                    return false;
+                }
+            }
+            // Three are a here-string; more no shell takes.
+            _ => {}
+        }
+    }
+    true
+}
+
+/// What a word ends before.
+const TAG_ENDS: [char; 9] = [' ', '\t', '\n', ';', '|', '&', '<', '>', ')'];
+
+/// How long the plain word is that the text begins with: letters, digits and what nothing is made of, quoted or not.
+fn plain_tag(text: &str) -> Option<usize> {
+    let mut rest = text;
+    let mut named = false;
+    loop {
+        let piece = match rest.bytes().next() {
+            Some(quote @ (b'\'' | b'"')) => {
+                let inside = &rest[1..];
+                let length = inside.find(char::from(quote))?;
+                let odd = ['\n', '$', '`', '\\', '"', '\''];
+                if inside[..length].contains(odd) {
+                    return None;
+                }
+                named |= length > 0;
+                length + 2
+            }
+            Some(b'\\') => {
+                rest.as_bytes().get(1).filter(|byte| byte.is_ascii_alphanumeric() || **byte == b'_')?;
+                named = true;
+                2
+            }
+            Some(byte) if byte.is_ascii_alphanumeric() || b"_.,:@%+/^~=?*!-".contains(&byte) => {
+                named = true;
+                1
+            }
+            _ => break,
+        };
+        rest = &rest[piece..];
+    }
+    named.then_some(text.len() - rest.len())
 }
 
 /// What the parser makes of the text. It is kept from what it is known to panic on; should it panic on more, that is a text
@@ -89,7 +184,11 @@ fn tree(text: &str) -> Result<Program, Unparsed> {
 fn parsed(text: &str) -> Result<Program, Unparsed> {
     let options = ParserOptions::default();
     let syntax = |error: &dyn std::fmt::Display| Unparsed::Syntax(error.to_string().to_lowercase());
-    let tokens = uncached_tokenize_str(text, &options.tokenizer_options()).map_err(|error| syntax(&error))?;
+    let tokens = uncached_tokenize_str(&padded(text)?, &options.tokenizer_options())
+        .map_err(|error| syntax(&error))?;
+    if !documents_are_plain(&tokens, text) {
+        return Err(Unparsed::Syntax("the end of a here-document isn't named by a plain word".to_owned()));
+    }
     check(&tokens)?;
     if is_ambiguous(&tokens) {
         return Err(Unparsed::Syntax("parentheses in parentheses".to_owned()));
@@ -211,6 +310,11 @@ mod tests {
             "a \"$(b > <<  ",
             "$(gi <<  pDO ",
             "$(gi <<-\t pDO ",
+            " \"$(plev<< $[ <f<<[[ vig ",
+            "$(cat <<  E\nE\nrm -rf /\n\n)",
+            "cat <<\"$[ \"\nx\n",
+            "cat << $(x)\nx\n",
+            "cat << ''\nx\n",
         ] {
             assert!(matches!(parse(text), Err(Unparsed::Syntax(_))), "{text:?}");
         }
@@ -221,6 +325,10 @@ mod tests {
             "cat <<\\E\nx\nE\n",
             "cat <<< ''",
             "cat <<  E\nx\nE\n",
+            "cat <<'E' > a.cpp\ncout << (x) << \"$\" <<  y;\nE\n",
+            "a $(cat <<'E'\ncout << x;\nE\n)",
+            "grep '<<<<<<<' a",
+            "cat <<A <<\"B C\"\nx\nA\ny\nB C\n",
             "echo $((1<<(2)))",
         ] {
             assert!(parse(text).is_ok(), "{text:?}");

@@ -5,6 +5,7 @@
 //! allowed, but what is denied is denied there too.
 
 mod archive;
+mod carried;
 mod danger;
 mod fetch;
 mod forms;

@@ -3,6 +3,7 @@
 use std::{borrow::Cow, cell::OnceCell};
 
 use super::{
+    carried::carried,
     danger::{SCRIPTED, hidden_texts},
     forms::forms,
     lex::lex,
@@ -121,7 +122,14 @@ pub(crate) fn everything_that_might_run(script: &Script) -> Option<Vec<Candidate
     for (top, command) in script.commands.iter().enumerate() {
         found.add(Cow::Borrowed(command), top)?;
         if found.last_is_unknown() {
-            passed_on(&command.words, top, &mut found)?;
+            passed_on(&command.words, 1, top, &mut found)?;
+        }
+        let carried = carried(command);
+        if let Some(words) = carried.from.and_then(|from| command.words.get(from..)) {
+            passed_on(words, 0, top, &mut found)?;
+        }
+        for script in carried.texts.iter().take(MAX_WRAPPED) {
+            text(script, top, 1, &mut found)?;
         }
         if !command.opaque {
             continue;
@@ -182,13 +190,13 @@ fn text(script: &str, top: usize, depth: usize, found: &mut Found<'_>) -> Option
 
 /// The words of a program that nothing is known of, which may be a command that it runs. One word alone is more likely the
 /// name of something that it does.
-fn passed_on(words: &[Word], top: usize, found: &mut Found<'_>) -> Option<()> {
-    for at in (1..words.len().min(MAX_WRAPPED)).filter(|at| at + 1 < words.len()) {
+fn passed_on(words: &[Word], from: usize, top: usize, found: &mut Found<'_>) -> Option<()> {
+    for at in (from..words.len().min(MAX_WRAPPED)).filter(|at| at + 1 < words.len()) {
         push(&words[at..], top, found)?;
     }
     let scripts = words
         .iter()
-        .skip(1)
+        .skip(from)
         .filter(|word| word.text.contains([' ', '\t', '\n', ';', '|', '&', '$', '`', '(']));
     for script in scripts.take(MAX_WRAPPED) {
         text(&script.text, top, 1, found)?;

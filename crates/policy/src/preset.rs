@@ -221,7 +221,7 @@ const TABLE: &[PresetRow] = &[
     row(Act::Publish, "publish", [D, Q, Q, Q], Lift::Rule, Risk::High, "pushing, publishing, and changing things on other machines"),
     row(Act::History, "history", [D, Q, Q, Q], Lift::Rule, Risk::High, "rewriting git history, changing git's configuration, throwing work away"),
     row(Act::Container, "container", [D, Q, Q, Q], Lift::Rule, Risk::High, "containers, virtual machines and clusters"),
-    row(Act::Interpreter, "interpreter", [Q, Q, Q, Q], Lift::Rule, Risk::Medium, "interpreters that are given code in place, which can do anything"),
+    row(Act::Interpreter, "interpreter", [Q, Q, Q, Q], Lift::Named, Risk::Medium, "interpreters that are given code in place, which can do anything"),
     row(Act::Environment, "environment", [Q, Q, Q, Q], Lift::Never, Risk::High, "setting variables that make programs run other code or reach other places"),
     row(Act::Wrapper, "wrapper", [Q, Q, Q, Q], Lift::Named, Risk::Medium, "commands that run other commands"),
     row(Act::UnknownCommand, "unknown-command", [Q, Q, Q, A], Lift::Default, Risk::Medium, "commands that aren't known"),

@@ -14,7 +14,10 @@ const CONTROL_PORTS: &[u16] =
 
 /// Whether a service of this machine is meant that doesn't control it.
 pub(crate) fn is_local(host: &str, port: u16) -> bool {
-    ["localhost", "127.0.0.1", "[::1]"].contains(&host) && !CONTROL_PORTS.contains(&port)
+    // RFC 6761 and RFC 1122: names below `localhost` and all of 127.0.0.0/8 are this machine.
+    let loopback = host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback());
+    (host == "localhost" || host.ends_with(".localhost") || host == "[::1]" || loopback)
+        && !CONTROL_PORTS.contains(&port)
 }
 
 /// Whether the URL leads to a service of this machine that doesn't control it.

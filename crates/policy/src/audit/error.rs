@@ -28,7 +28,7 @@ pub enum AuditError {
         after: Duration,
     },
     /// Something else than a file stands where a file of the log should be.
-    #[error("{} is no regular file; name another path in security.audit_log_path", path.display())]
+    #[error("{} is no regular file", path.display())]
     NotAFile {
         /// It.
         path: PathBuf,

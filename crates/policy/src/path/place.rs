@@ -289,7 +289,13 @@ impl Roots {
         if access != Access::Read && self.is_root(path, access, area) {
             return Standing { place, protection: Some(Protection::Root) };
         }
-        if area == Area::State {
+        // The file system may take no notice of capital letters.
+        let of_project = self.project_root.iter().filter_map(|root| path.strip_prefix(root).ok());
+        let mut firsts = of_project.filter_map(|below| below.components().next());
+        let around =
+            root.is_none_or(|root| self.project_root.iter().any(|project| project.starts_with(root)));
+        let state = around && firsts.any(|first| first.as_os_str().eq_ignore_ascii_case(".missiond"));
+        if area == Area::State || state {
             return Standing { place, protection: Some(Protection::State) };
         }
         if self.is_runtime(path, root) {

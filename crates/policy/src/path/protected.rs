@@ -107,6 +107,50 @@ pub(super) const CREDENTIALS: &[&str] = &[
     ".monero",
     "wallet.dat",
     "cookies.sqlite",
+    ".config/glab-cli",
+    ".config/hcloud",
+    ".config/netlify",
+    ".config/.wrangler",
+    ".wrangler/config",
+    ".config/pypoetry/auth.toml",
+    ".config/composer/auth.json",
+    ".composer/auth.json",
+    ".config/configstore",
+    ".config/ngrok",
+    ".config/1password",
+    ".config/bitwarden",
+    ".config/bitwarden cli",
+    ".config/stripe",
+    ".config/fly",
+    ".config/railway",
+    ".config/linode-cli",
+    ".config/scw",
+    ".config/vultr-cli.yaml",
+    ".config/exercism/user.json",
+    ".config/jgit/credentials",
+    ".fly/config.yml",
+    ".local/share/com.vercel.cli",
+    ".bundle/config",
+    ".nuget/nuget/nuget.config",
+    ".pulumi/credentials.json",
+    ".databrickscfg",
+    ".sentryclirc",
+    ".ngrok2",
+    ".circleci/cli.yml",
+    ".snowflake",
+    ".snowsql",
+    ".dbt/profiles.yml",
+    ".mc/config.json",
+    ".passwd-s3fs",
+    ".mongorc.js",
+    ".mylogin.cnf",
+    ".authinfo",
+    ".authinfo.gpg",
+    ".smbcredentials",
+    ".rhosts",
+    "etc/krb5.keytab",
+    "etc/networkmanager/system-connections",
+    "etc/wireguard",
 ];
 
 /// Directories of an agent's conversations: private, and read by the person's own tools only.
@@ -114,7 +158,8 @@ const CONVERSATIONS: &[&str] =
     &[".claude/projects", ".claude/history.jsonl", ".codex/sessions", ".codex/history.jsonl", ".gemini/tmp"];
 
 /// Extensions of key files and key stores.
-pub(super) const KEY_EXTENSIONS: &[&str] = &["pem", "key", "p12", "pfx", "kdbx", "jks", "keystore", "ppk"];
+pub(super) const KEY_EXTENSIONS: &[&str] =
+    &["pem", "key", "p12", "pfx", "kdbx", "jks", "keystore", "ppk", "p8", "keytab"];
 
 /// Names of private keys that `ssh-keygen` makes, without what follows.
 pub(super) const KEY_NAMES: &[&str] = &["id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", "id_xmss"];
@@ -334,7 +379,13 @@ pub(super) fn is_runtime_name(name: &str) -> bool {
 /// Whether the name, in lower case, is that of a private key.
 pub(crate) fn is_key(name: &str) -> bool {
     let by_extension = name.rsplit_once('.').is_some_and(|(_, ending)| KEY_EXTENSIONS.contains(&ending));
-    by_extension || (KEY_NAMES.iter().any(|key| name.starts_with(key)) && !name.ends_with(".pub"))
+    // Of other names that begin so, those are meant that no language gives its files.
+    let named = name.strip_prefix("id_").is_some_and(|rest| !rest.is_empty() && !rest.contains('.'));
+    let of_service = ["service-account.json", "service_account.json"].contains(&name);
+    by_extension
+        || named
+        || of_service
+        || (KEY_NAMES.iter().any(|key| name.starts_with(key)) && !name.ends_with(".pub"))
 }
 
 fn is_claude_settings(names: &[&str]) -> bool {

@@ -74,10 +74,7 @@ impl Argument {
         if *key != self.name {
             return false;
         }
-        match value {
-            Value::Array(values) => !values.is_empty() && values.iter().all(|value| self.is_exactly(value)),
-            value => self.is_exactly(value),
-        }
+        self.is_exactly(value)
     }
 
     fn in_any_reading(&self, value: &Value) -> bool {

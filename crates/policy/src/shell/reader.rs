@@ -291,6 +291,10 @@ impl<'a> Reader<'a> {
         if value == Value::Names && could_reach_protected(&word.text, true) && !word.text.starts_with('!') {
             return Err(format!("the pattern `{}` may match protected files", word.text));
         }
+        // Settings that stand in place of a file may name programs.
+        if matches!(value, Value::Read | Value::Write) && word.text.trim_start().starts_with(['{', '[']) {
+            return Err(format!("what `{name}` is given isn't a file"));
+        }
         match value {
             Value::Read => self.paths.push((Access::Read, word)),
             Value::Write if ["-", "/dev/stdin"].contains(&word.text.as_str()) => {

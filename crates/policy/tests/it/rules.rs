@@ -398,3 +398,39 @@ fn patterns_for_other_tools() {
     check("SomethingNew", "SomethingNew", json!({}), true, true);
     check("SomethingNew", "somethingnew", json!({}), false, true);
 }
+
+#[test]
+fn s3_s7_a_program_that_is_allowed_may_not_run_what_is_denied() {
+    let text = r#"
+        version = 1
+        allow = ["Bash(git:*)", "Bash(uv:*)", "Bash(npm:*)", "Bash(tar:*)", "Bash(rsync:*)", "Bash(make:*)", "Bash(parallel:*)",
+                 "Bash(ssh:*)", "Bash(vim:*)", "Bash(hyperfine:*)", "Bash(*)"]
+        deny = ["Bash(frob:*)"]
+    "#;
+    let policies = Policies::new([Policy::parse(text, "p", Layer::User).unwrap()]).unwrap();
+    for command in [
+        "uv run frob x",
+        "npm exec -- frob x",
+        "git bisect run frob x",
+        "git -c core.pager='frob x' log",
+        "git rebase -x 'frob x' HEAD~1",
+        "git submodule foreach 'frob x'",
+        "tar xf a --to-command='frob x'",
+        "tar cf a -I 'frob x' .",
+        "rsync -e 'frob x' a b:",
+        "make SHELL='frob x'",
+        "make -f - <<< 'a:;frob x'",
+        "parallel frob ::: x",
+        "ssh -o ProxyCommand='frob x' h",
+        "vim -c ':!frob x'",
+        "hyperfine 'frob x'",
+    ] {
+        let verdict = bash(&policies, command);
+        assert_eq!(verdict.decision, Decision::Deny, "{command}: {verdict:?}");
+    }
+    // What only looks like it stays what it is.
+    for command in ["git commit -m 'frob x'", "git log --grep 'frob x'", "make frob", "tar xf frob.tar"] {
+        let verdict = bash(&policies, command);
+        assert_eq!(verdict.decision, Decision::Allow, "{command}: {verdict:?}");
+    }
+}

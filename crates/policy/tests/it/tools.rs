@@ -106,7 +106,7 @@ fn the_standard_preset_decides_by_tool_and_place() {
     check("Grep", json!({ "pattern": "x", "path": "/tmp/a" }), Allow);
     check("Grep", json!({ "pattern": "x", "path": ".config" }), Allow);
     check("Grep", json!({ "pattern": "x", "path": "src", "glob": "**/*.{rs,toml}" }), Ask);
-    for glob in [".e*", "{.env,x}", "*", "**", ".env.local", "**/.env", "*.pem", "src/id_rs?", "*.[e]nv"] {
+    for glob in [".e*", "{.env,x}", "*", "**", ".env.local", "**/.env", "*.pem", "src/[i]d_rsa", "*.[e]nv"] {
         check(
             "Grep",
             json!({ "pattern": "x", "path": "src", "glob": glob }),

@@ -32,6 +32,11 @@ fn secrets_are_known_by_how_they_look() {
         (made("AIza", &letters[..35]), &letters[..35]),
         (made("npm_", letters), letters),
         (made("hf_", letters), letters),
+        (made("hvs.", letters), letters),
+        (made("ATATT3", letters), letters),
+        (made("cio", letters), letters),
+        (made("glsa_", letters), letters),
+        (made("echo dapi", letters), letters),
         (made("x: eyJhbGciOiJIUzI1NiJ9.", "eyJzdWIiOiIxIn0.c2lnbmF0dXJl"), "c2lnbmF0dXJl"),
         (
             "-----BEGIN RSA PRIVATE KEY-----\nMIIEow\n-----END RSA PRIVATE KEY-----\nafter".to_owned(),

@@ -41,7 +41,7 @@ impl Judge<'_> {
                 let from = shells.get(outer).cloned().flatten();
                 let place = from.and_then(|shell| match command.join {
                     _ if command.late => shell.been,
-                    Join::And => shell.succeeded,
+                    Join::And if !command.loose => shell.succeeded,
                     _ => shell.anywhere,
                 });
                 shells[scope] =
@@ -56,7 +56,7 @@ impl Judge<'_> {
             }
             let here = match command.join {
                 _ if command.late => shell.been.clone(),
-                Join::And => shell.succeeded.clone(),
+                Join::And if !command.loose => shell.succeeded.clone(),
                 _ => shell.anywhere.clone(),
             };
             all.push(here.clone());
@@ -66,7 +66,8 @@ impl Judge<'_> {
             shell.succeeded.clone_from(&here);
             if program(&command.words) == "popd" {
                 // Back to somewhere it has been.
-                shell.succeeded.clone_from(&shell.anywhere);
+                shell.succeeded.clone_from(&shell.been);
+                shell.anywhere.clone_from(&shell.been);
                 continue;
             }
             if !changes_directory(&command.words) {

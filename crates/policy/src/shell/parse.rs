@@ -91,12 +91,21 @@ fn documents_are_plain(tokens: &[Token], text: &str) -> bool {
                     after.strip_prefix(tag).is_some_and(|rest| rest.is_empty() || rest.starts_with(TAG_ENDS))
                 };
                 let is_plain = |tag: &str| plain_tag(tag) == Some(tag.len()) && follows(tag);
-                if !tokens.next().is_some_and(|tag| is_plain(tag.to_str())) {
+                let Some(tag) = tokens.next().map(Token::to_str).filter(|tag| is_plain(tag)) else {
+                    return false;
+                };
+                // The document and its end.
+                let document = tokens.next().map(Token::to_str).unwrap_or_default();
+                tokens.next();
+                // A line that goes on may make up the end of two.
+                let quoted = tag.contains(['\'', '"', '\\']);
+                let is_end = |line: &str| line.trim_start_matches('\t') == tag;
+                if !quoted
+                    && document.contains("\\\n")
+                    && document.replace("\\\n", "").split('\n').any(is_end)
+                {
                     return false;
                 }
-                // The document and its end.
-                tokens.next();
-                tokens.next();
             }
             Token::Operator(..) => {}
             Token::Word(word, _) => {
@@ -125,6 +134,16 @@ fn inner_documents_are_plain(word: &str) -> bool {
                 let name = rest.strip_prefix('-').unwrap_or(rest);
                 let name = name.strip_prefix([' ', '\t']).unwrap_or(name);
                 let Some(end) = plain_tag(name) else { return false };
+                // In a substitution bash ends a document where a line begins with its end and closes it too; and within
+                // back quotes lines are joined before anything else.
+                let tag: String = name[..end].chars().filter(|c| !matches!(c, '\'' | '"' | '\\')).collect();
+                let closes = |line: &str| {
+                    let after = line.trim_start_matches('\t').strip_prefix(tag.as_str());
+                    after.is_some_and(|after| !after.is_empty() && after.contains(')'))
+                };
+                if name.lines().skip(1).any(closes) || name.contains("\\\n") {
+                    return false;
+                }
                 if !(name.len() == end
                     || name[end..].starts_with(TAG_ENDS)
                     || name[end..].starts_with(['`', '"', '}', ']']))
@@ -315,6 +334,11 @@ mod tests {
             "cat <<\"$[ \"\nx\n",
             "cat << $(x)\nx\n",
             "cat << ''\nx\n",
+            "cat <<EOF\nEO\\\nF\ntouch a\nEOF\n",
+            "cat <<EF\nEF\\\n\ntouch a\nEF\n",
+            "x=$(cat <<'E'\nE)\ntouch a\nE\n)",
+            "x=$(cat <<E\nE)x\ntouch a\nE\n)",
+            "x=`cat <<'EF'\nE\\\nF\ntouch a\nEF\n`",
         ] {
             assert!(matches!(parse(text), Err(Unparsed::Syntax(_))), "{text:?}");
         }
@@ -328,6 +352,7 @@ mod tests {
             "cat <<'E' > a.cpp\ncout << (x) << \"$\" <<  y;\nE\n",
             "a $(cat <<'E'\ncout << x;\nE\n)",
             "grep '<<<<<<<' a",
+            "cat > Dockerfile <<EOF\nRUN a \\\n  b\nEOF\n",
             "cat <<A <<\"B C\"\nx\nA\ny\nB C\n",
             "echo $((1<<(2)))",
         ] {

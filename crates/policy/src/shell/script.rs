@@ -59,6 +59,8 @@ pub(crate) struct Command {
     pub(crate) late: bool,
     /// Whether its errors are among what it prints.
     pub(crate) merges: bool,
+    /// Whether it may follow something else than the command before it.
+    pub(crate) loose: bool,
     /// Whether its output or input goes elsewhere.
     pub(crate) connected: bool,
     /// Whether the directory it runs in can't be told.

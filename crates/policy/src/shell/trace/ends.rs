@@ -46,6 +46,18 @@ impl Tracer {
         }
     }
 
+    /// Whether the success of the pipeline is that of one command that the shell knows by its name.
+    pub(super) fn tells(&self, pipeline: &ast::Pipeline) -> bool {
+        let [ast::Command::Simple(simple)] = pipeline.seq.as_slice() else { return false };
+        let name = simple.word_or_name.as_ref().map(|name| name.value.as_str());
+        !pipeline.bang
+            && name.is_some_and(|name| {
+                !["eval", "source", ".", "command", "builtin", "trap"].contains(&name)
+                    && !self.functions.contains_key(name)
+                    && !name.contains(['$', '`'])
+            })
+    }
+
     /// Whether the shell is sure to end with the pipeline.
     fn exits(&self, pipeline: &ast::Pipeline) -> bool {
         let own = |name: &str| self.functions.contains_key(name);
@@ -83,8 +95,12 @@ impl Tracer {
                     })
                 };
                 let plain = words.iter().all(|word| word.known && !word.glob);
-                let certain =
-                    by_shell && self.tested == 0 && self.conditions == 0 && self.branches == 0 && plain;
+                let certain = by_shell
+                    && self.tested == 0
+                    && self.conditions == 0
+                    && self.branches == 0
+                    && plain
+                    && command.redirects.is_empty();
                 if letter('+') || named('+') || !plain {
                     self.errexit = None;
                 } else if certain && (letter('-') || named('-')) {
@@ -131,4 +147,10 @@ fn options(words: &[Word]) -> &[Word] {
 
 fn takes_name(option: &Word) -> bool {
     option.text.ends_with('o') && !option.text.starts_with("--")
+}
+
+/// Whether a command of the script may change the directory, however its name is quoted.
+pub(super) fn may_move(text: &str) -> bool {
+    let bare: String = text.chars().filter(|c| !matches!(c, '\'' | '"' | '\\' | '\n')).collect();
+    ["cd", "pushd", "popd"].iter().any(|name| text.contains(name) || bare.contains(name))
 }

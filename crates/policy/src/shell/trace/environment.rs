@@ -190,6 +190,7 @@ const STEERING_NAMES: &[&str] = &[
     "AWKPATH",
     "CC",
     "CDPATH",
+    "DIRSTACK",
     "CPP",
     "GOBIN",
     "GOCACHE",

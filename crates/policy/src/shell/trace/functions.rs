@@ -37,7 +37,16 @@ impl Tracer {
     }
 
     pub(super) fn define(&mut self, function: &ast::FunctionDefinition) {
+        const KNOWN: [&str; 24] = [
+            "cd", "pushd", "popd", "exit", "set", "trap", "return", "export", "unset", "shift", "local",
+            "declare", "readonly", "typeset", "read", "eval", "source", ".", "command", "builtin", "alias",
+            "exec", "let", "getopts",
+        ];
         let name = function.fname.value.clone();
+        if KNOWN.contains(&name.as_str()) {
+            let doubts = vec![format!("a function takes the place of {}", quoted(&name))];
+            self.note(doubts, Join::Then);
+        }
         if self.conditions > 0 || self.functions.contains_key(&name) {
             self.doubtful.insert(name.clone());
         }

@@ -34,7 +34,7 @@ pub(crate) use self::find::without_runs;
 pub(super) use self::{find::found, pieces::end_of_script};
 
 use self::{
-    ends::Trap,
+    ends::{Trap, may_move},
     scan::Scan,
     variables::{Unknown, Value},
 };
@@ -72,8 +72,7 @@ pub(crate) fn trace(text: &str) -> Script {
         let command = Command { words, ..Command::default() };
         return Script { commands: vec![command], scopes: vec![0], ..Script::default() };
     }
-    let mut tracer =
-        Tracer { moves: ["cd", "pushd", "popd"].iter().any(|name| text.contains(name)), ..Tracer::default() };
+    let mut tracer = Tracer { moves: may_move(text), ..Tracer::default() };
     match tracer.script(text, Join::Then) {
         Ok(()) if tracer.too_complex => {
             let mut script = too_complex("it comes down to too many commands");
@@ -179,6 +178,8 @@ struct Tracer {
     errexit: Option<usize>,
     /// Whether the shell ends where the next command fails.
     must: bool,
+    /// Whether what runs now may follow something else than the command before it.
+    loose: bool,
     /// Whether what is gone through runs when the shell ends, wherever it is then.
     late: bool,
     arguments: Option<Vec<Word>>,
@@ -266,16 +267,25 @@ impl Tracer {
         self.must = false;
         let from = self.set.len();
         self.conditions += 1;
+        // What a command's success says of the one before holds only where that is all that came before it.
+        let mut told = self.tells(&list.first);
+        let loose = self.loose;
         for next in &list.additional {
             match next {
-                ast::AndOr::And(pipeline) => self.pipeline(pipeline, Join::And),
+                ast::AndOr::And(pipeline) => {
+                    self.loose = !told;
+                    self.pipeline(pipeline, Join::And);
+                    told &= self.tells(pipeline);
+                }
                 ast::AndOr::Or(pipeline) => {
+                    told = false;
                     self.unsettle(from);
                     self.branches += 1;
                     self.pipeline(pipeline, Join::Then);
                     self.branches -= 1;
                 }
             }
+            self.loose = loose;
         }
         self.conditions -= 1;
         self.tested -= 1;
@@ -418,7 +428,18 @@ impl Tracer {
                 self.tested += 1;
                 self.list(&clause.condition, join);
                 self.tested -= 1;
-                self.conditional(|tracer| tracer.list(&clause.then, Join::And));
+                let told = match clause.condition.0.as_slice() {
+                    [ast::CompoundListItem(list, ast::SeparatorOperator::Sequence)] => {
+                        let rest = list.additional.iter();
+                        self.tells(&list.first)
+                            && rest
+                                .into_iter()
+                                .all(|next| matches!(next, ast::AndOr::And(next) if self.tells(next)))
+                    }
+                    _ => false,
+                };
+                let join = if told { Join::And } else { Join::Then };
+                self.conditional(|tracer| tracer.list(&clause.then, join));
                 for part in clause.elses.iter().flatten() {
                     self.conditional(|tracer| {
                         if let Some(condition) = &part.condition {
@@ -559,6 +580,7 @@ impl Tracer {
         command.lost = self.lost;
         command.branch |= self.branches > 0;
         command.must = self.must;
+        command.loose = self.loose;
         command.late = self.late;
         command.inside = command.inside.or(self.inside);
         command.doubts.append(&mut self.doubts);

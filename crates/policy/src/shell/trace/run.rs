@@ -142,6 +142,7 @@ impl Tracer {
 
     /// A script that is a word of the command.
     fn scripted(&mut self, mut command: Command, text: &Word, arguments: Option<Vec<Word>>) {
+        self.of_another_shell(&command, &text.text);
         if !text.known {
             command.opaque = true;
             self.doubts.push(format!("the script {} isn't literal", quoted(&text.text)));
@@ -216,6 +217,9 @@ impl Tracer {
             command.acts.push((Act::Interpreter, "a shell runs whatever its input holds".to_owned()));
             self.push(command);
             return;
+        }
+        for text in &texts {
+            self.of_another_shell(&command, text);
         }
         self.wrapped(command, |tracer, _| {
             tracer.subshell(|tracer| {
@@ -302,4 +306,36 @@ impl Tracer {
 
 fn is_literal(word: &Word) -> bool {
     word.known && !word.glob && !word.splits && word.below.is_none() && !word.tilde
+}
+
+impl Tracer {
+    /// `sh` is another shell than bash on many systems, to which some of this says something else.
+    fn of_another_shell(&mut self, command: &Command, script: &str) {
+        const OF_BASH: [&str; 13] = [
+            "[[",
+            "((",
+            "&>",
+            "|&",
+            "<<<",
+            "<(",
+            ">(",
+            "declare",
+            "typeset",
+            "function ",
+            "$'",
+            "+=",
+            "coproc",
+        ];
+        let name = command.words.first().map(base).unwrap_or_default();
+        let plain = script.replace("$((", "");
+        if ["sh", "dash", "ash", "busybox"].contains(&name.as_ref())
+            && let Some(found) = OF_BASH.iter().find(|text| plain.contains(**text))
+        {
+            self.doubts.push(format!(
+                "{} isn't bash everywhere, and to others {} says something else",
+                quoted(&name),
+                quoted(found.trim())
+            ));
+        }
+    }
 }

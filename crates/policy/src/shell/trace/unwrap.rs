@@ -5,6 +5,7 @@ use super::{
         script::{Kind, Word},
         walk::{base, program, runs_others},
     },
+    ends::may_move,
     find::find,
 };
 
@@ -391,15 +392,29 @@ fn trap(words: &[Word]) -> Wrapped {
         [first, ..] if first.known && ["-", ""].contains(&first.text.as_str()) => Wrapped::Nothing,
         [_] => Wrapped::Nothing,
         // Before every command, after each that fails, or in a function: who knows where that is.
-        [_, signals @ ..]
+        [script, signals @ ..]
             if signals.iter().any(|signal| {
-                !is_literal(signal) || ["DEBUG", "ERR", "RETURN"].contains(&signal.text.as_str())
+                let name = signal.text.to_uppercase();
+                let name = name.strip_prefix("SIG").unwrap_or(&name);
+                !is_literal(signal)
+                    || ["DEBUG", "ERR", "RETURN"].contains(&name)
+                    || (!["EXIT", "0"].contains(&name) && may_change_the_shell(&script.text))
             }) =>
         {
             Wrapped::Unclear
         }
         [script, ..] => Wrapped::Later(script.clone()),
     }
+}
+
+/// Whether a handler may leave the shell in another directory or with other variables.
+fn may_change_the_shell(script: &str) -> bool {
+    const WORDS: [&str; 12] = [
+        "read", "unset", "export", "declare", "typeset", "local", "set", "shopt", "shift", "eval", "source",
+        "let",
+    ];
+    let mut words = script.split(|c: char| c.is_whitespace() || ";&|(){}".contains(c));
+    may_move(script) || script.contains('=') || words.any(|word| word == "." || WORDS.contains(&word))
 }
 
 fn joined(words: &[Word]) -> Word {

@@ -138,7 +138,8 @@ pub(super) const LOOKING: &[Spec] = &[
     spec("wait", Act::Inspect, O::Text, Options::Only(&["-n", "-f"])),
     spec("jobs", Act::Inspect, O::Text, Options::Only(&["-l", "-p", "-r", "-s"])),
     spec("umask", Act::Inspect, O::Number, Options::Only(&["-S"])),
-    spec("ulimit", Act::Inspect, O::Number, Options::Only(&["-a", "-n", "-c", "-s", "-v", "-u", "-f", "-H", "-S"])),
+    // Another limit makes what follows fail in the middle.
+    spec("ulimit", Act::Inspect, O::None, Options::Only(&["-a", "-c?", "-n", "-s", "-v", "-u", "-f", "-H", "-S"])),
     spec("hash", Act::Inspect, O::Text, Options::Only(&["-r", "-t"])),
     spec("times", Act::Inspect, O::None, NONE),
     spec("exec", Act::Inspect, O::None, NONE),

@@ -11,6 +11,8 @@ use crate::preset::Act;
 
 /// The longest calculation that is looked through.
 const MAX_CALCULATION: usize = 2048;
+/// The most variables in one.
+const MAX_NAMES: usize = 64;
 
 impl Tracer {
     /// `((…))`, `$((…))`: the shell takes what a variable in it holds for a calculation once more, which may run commands.
@@ -54,7 +56,22 @@ impl Tracer {
             self.doubts.push("a calculation is too long".to_owned());
             return;
         }
-        for name in names(&plain).map(str::to_owned).collect::<BTreeSet<_>>() {
+        let mut all: BTreeSet<String> = names(&plain).map(str::to_owned).collect();
+        // What a variable holds is a calculation too, and names others.
+        let mut todo: Vec<String> = all.iter().cloned().collect();
+        while let Some(name) = todo.pop() {
+            let Some(Value::Words(words)) = self.variables.get(&name) else { continue };
+            for word in words.iter().filter(|word| word.known && !word.is_number()) {
+                let more = names(&word.text).map(str::to_owned).filter(|name| !all.contains(name));
+                todo.extend(more.collect::<BTreeSet<_>>());
+            }
+            all.extend(todo.iter().cloned());
+            if all.len() > MAX_NAMES {
+                self.doubts.push("a calculation names too much".to_owned());
+                return;
+            }
+        }
+        for name in all {
             if is_set(&plain, &name) {
                 self.steered(&name, &Word::default());
             }

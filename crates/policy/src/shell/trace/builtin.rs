@@ -137,6 +137,14 @@ impl Tracer {
                 names().iter().for_each(|variable| self.forget(variable, Kind::Any));
             }
             "export" | "declare" | "typeset" | "local" | "readonly" => {
+                // A connection that fails keeps it from setting anything, and so does where it stands.
+                let astray = name == "local" && self.functions.is_empty();
+                if astray || !command.redirects.is_empty() {
+                    let set = command.words[1..]
+                        .iter()
+                        .filter_map(|word| Some(word.text.split_once('=')?.0.to_owned()));
+                    set.collect::<Vec<_>>().iter().for_each(|name| self.forget(name, Kind::Any));
+                }
                 for word in &command.words[1..] {
                     // A name that stands for another one, or a function that is handed on.
                     if word.text.starts_with('-')

@@ -85,12 +85,22 @@ impl Tracer {
             }
         };
         let Some(known) = known else {
-            if operator.ends_with('=') {
-                self.assign(name, Value::Words(vec![other.clone()]));
-            }
-            return Value::Words(vec![other]);
+            return match operator {
+                "=" | ":=" => {
+                    self.assign(name, Value::Words(vec![other.clone()]));
+                    Value::Words(vec![other])
+                }
+                "-" | ":-" => Value::Words(vec![other]),
+                // Of nothing nothing is left, and nothing takes its place.
+                ":+" | "+" | "%" | "%%" | "#" | "##" | "/" | "//" | "/%" | "/#" | "^" | "^^" | "," | ",," => {
+                    Value::Words(vec![Word { quoted: true, ..Word::literal("") }])
+                }
+                _ => Value::Unknown(Unknown { found: true, ..Unknown::default() }),
+            };
         };
         match operator {
+            ":+" if !known.known => Value::Unknown(Unknown { found: true, ..Unknown::default() }),
+            ":+" if known.text.is_empty() => Value::Words(vec![known]),
             ":=" if known.text.is_empty() && known.known => {
                 self.assign(name, Value::Words(vec![other.clone()]));
                 Value::Words(vec![other])
@@ -233,7 +243,8 @@ pub(super) fn is_some_name(rest: &str, pattern: &str) -> bool {
 fn replaced(value: &Word, operator: &str, rest: &str) -> Option<String> {
     let (pattern, text) = rest.split_once('/').unwrap_or((rest, ""));
     let plain = |text: &str| !text.contains(['*', '?', '[', '\\', '$', '`', '\'', '"', '&']);
-    if pattern.is_empty() || !plain(pattern) || !plain(text) {
+    // Newer shells fill a `~` in.
+    if pattern.is_empty() || !plain(pattern) || !plain(text) || text.contains('~') {
         return None;
     }
     match operator {

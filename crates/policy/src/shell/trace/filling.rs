@@ -146,7 +146,7 @@ impl Filling {
         let more = if value.known { Kind::Number } else { value.kind };
         // What begins in the middle of a word is no directory that the shell knows; and a pattern beside a text that isn't
         // one, or beside one that the shell replaces, stands for nothing that is known.
-        let misplaced = !bare && (value.here || value.root);
+        let misplaced = !bare && (value.here || value.root || value.text == "$!");
         let mixed = !bare && (value.glob || one) && {
             let wild = |word: &Word| word.text.contains(WILD);
             (wild(word) && !one) || (wild(value) && !value.glob) || (value.glob && one)
@@ -192,5 +192,7 @@ impl Filling {
 /// Whether what follows the name of a directory makes another name of it.
 fn touches(word: &Word, text: &str) -> bool {
     let whole = (word.here && word.text == ".") || (word.root && word.text.ends_with(')'));
-    whole && !text.is_empty() && !text.starts_with('/')
+    // Where there is no job its number is nothing.
+    let job = word.text == "$!" && word.known;
+    (whole && !text.is_empty() && !text.starts_with('/')) || (job && !text.is_empty())
 }

@@ -232,7 +232,10 @@ impl Tracer {
     fn assignment(&mut self, assignment: &ast::Assignment) -> (String, Value) {
         match (&assignment.name, &assignment.value) {
             (ast::AssignmentName::VariableName(name), ast::AssignmentValue::Scalar(word)) => {
+                // After a colon too the shell fills a `~` in, and so it does in what is added.
+                let home = word.value.contains(":~") || (assignment.append && word.value.starts_with('~'));
                 let word = self.word(&word.value);
+                let word = if home { Word { known: false, ..word } } else { word };
                 // Where the shell is now may be another place when it is used.
                 let value = if word.here && self.moves {
                     Value::Unknown(Unknown { found: true, ..Unknown::default() })

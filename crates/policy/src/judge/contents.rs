@@ -88,7 +88,8 @@ impl<'a> Judge<'a> {
                             .split(char::is_whitespace)
                             .skip(1)
                             .any(|part| part == ".." || part.starts_with('-')));
-                if parted {
+                // `xargs` takes quotes and backslashes off.
+                if parted || text.contains(['\'', '"', '\\']) {
                     return false;
                 }
                 if !MADE.contains(&text.as_ref()) && text != ".git" {

@@ -7,7 +7,7 @@ use std::{
 
 use super::{Judge, search::environments_of};
 use crate::{
-    path::{Access, Place},
+    path::{Access, Place, spelled},
     preset::Act,
     shell::{Command, Meaning, Use, Word, git_subcommand, program},
     text::quoted,
@@ -173,7 +173,7 @@ impl Judge<'_> {
             return None;
         };
         let (_, script) = paths.last()?;
-        let plain = |path: PathBuf| path.components().collect::<PathBuf>();
+        let plain = |path: PathBuf| spelled(&path);
         // One of the names that fit a pattern.
         let fits = |written: &Path, path: &Path| {
             let written = written.to_string_lossy();

@@ -26,6 +26,9 @@ use crate::{
     verdict::{Decision, Verdict},
 };
 
+/// The most names of a directory that are looked at where they are copied.
+const MAX_BROUGHT: usize = 1000;
+
 impl Judge<'_> {
     /// A tool that runs a shell command.
     pub(super) fn shell(&self, whole: Option<Hit<'_>>) -> Verdict {
@@ -319,10 +322,32 @@ impl Judge<'_> {
         for (access, word) in distinct(used.paths.iter().map(|(access, word)| (*access, word))) {
             self.weigh_word(strictest, word, &start, access, hit);
         }
+        for word in self.brought_along(used, &start) {
+            self.weigh_word(strictest, &word, &start, Access::Write, hit);
+        }
         let more = self.taken(used, &start).into_iter();
         let more = more.chain(self.building(&command.words, used, &start, hit));
         more.chain(self.unsettled(&command.words, used, &start, changes))
             .for_each(|next| strictest.add(next));
+    }
+
+    /// What lies in a directory whose contents are copied (`cp -r d/. .`), by where it comes to lie.
+    fn brought_along(&self, used: &Use, cwd: &Path) -> Vec<Word> {
+        let Some(moved) = &used.moved else { return Vec::new() };
+        let whole = |word: &&Word| {
+            word.known && (moved.exactly || word.text.ends_with("/.") || word.text.ends_with('/'))
+        };
+        let mut brought = Vec::new();
+        for from in moved.from.iter().filter(whole) {
+            let names = self.links.names(&self.target(from, cwd), MAX_BROUGHT).unwrap_or_default();
+            let to = moved.to.text.trim_end_matches('/');
+            brought.extend(names.iter().map(|name| Word {
+                text: format!("{to}/{}", name.to_string_lossy()),
+                glob: false,
+                ..moved.to.clone()
+            }));
+        }
+        brought
     }
 
     /// What rules say against the directories that a command takes with everything in them.

@@ -141,7 +141,7 @@ pub(super) fn walked(path: &Path, links: &dyn Links) -> Result<PathBuf, PathErro
 }
 
 /// The path with `.` and `..` taken out by spelling alone.
-pub(super) fn spelled(path: &Path) -> PathBuf {
+pub(crate) fn spelled(path: &Path) -> PathBuf {
     let mut done = PathBuf::with_capacity(path.as_os_str().len() + 1);
     done.push("/");
     for component in path.components() {

@@ -10,6 +10,7 @@ mod protected;
 mod reach;
 mod runs;
 
+pub(crate) use links::spelled;
 pub use links::{Disk, Links, NoLinks};
 pub use place::{Access, PathError, Place, Protection, place_of};
 pub(crate) use place::{Located, Roots, Standing, check_text};

@@ -173,7 +173,7 @@ pub(crate) fn risks(command: &Command, own_pids: &[u32]) -> Vec<(Act, String)> {
         "secret-tool" | "security" | "keyring" | "kwallet-query" => add(Act::Credentials),
         "missiond" if controls(rest) => add(Act::OrchestratorControl),
         // `cargo run --bin missiond -- approve 7`
-        "cargo" if rest.iter().any(|word| word.text.starts_with("missiond")) && controls(rest) => {
+        "cargo" if rest.iter().any(|word| word.text.contains("missiond")) && controls(rest) => {
             add(Act::OrchestratorControl);
         }
         _ => {}

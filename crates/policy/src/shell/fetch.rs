@@ -1,6 +1,10 @@
 //! Commands that fetch from a URL.
 
-use super::{grammar::Effect, script::Word, special::known};
+use super::{
+    grammar::Effect,
+    script::{Kind, Word},
+    special::known,
+};
 use crate::{path::Access, preset::Act, url::is_this_machine};
 
 /// Options of curl that take no value and neither read, write nor send anything that isn't named.
@@ -99,7 +103,10 @@ pub(super) fn fetch(name: &str, words: &[Word]) -> Option<Effect> {
             .split_once("://")
             .map_or_else(|| format!("http://{}", word.text), |_| word.text.clone());
         // What is filled in after the host can't change it.
-        let whole = word.known || word.text.split_once("://").is_some_and(|(_, rest)| rest.contains('/'));
+        let firm = word.firm.and_then(|firm| word.text.get(..firm)).unwrap_or_default();
+        let whole = word.known
+            || word.is_of(Kind::Number)
+            || firm.split_once("://").is_some_and(|(_, rest)| rest.contains('/'));
         whole && !word.text.contains(['{', '[']) | word.text.contains("[::1]") && is_this_machine(&address)
     };
     // wget names a file by what it fetches.

@@ -83,6 +83,8 @@ pub(crate) struct Word {
     pub(crate) text: String,
     /// Whether the text is all there is: nothing in it is filled in by the shell.
     pub(crate) known: bool,
+    /// How much of the text stands before the first thing that isn't known.
+    pub(crate) firm: Option<usize>,
     /// Whether it holds an unquoted wildcard.
     pub(crate) glob: bool,
     /// Whether it stands for one of the names that its wildcards match, instead of for all of them.

@@ -144,5 +144,11 @@ pub(super) fn pull(words: &[Word]) -> Option<Effect> {
 
 /// Whether a word can only be a file: a revision holds no dot, or more.
 fn is_no_revision(text: &str) -> bool {
-    text.contains('.') && !text.contains("..") && !text.contains(['~', '^', '@'])
+    // `v1.0`, `origin/fix.x`
+    let last = text.rsplit('/').next().unwrap_or(text);
+    let version = last.trim_start_matches(['v', 'V']).starts_with(|c: char| c.is_ascii_digit());
+    let remote = ["origin/", "upstream/", "refs/", "heads/", "tags/", "remotes/"]
+        .iter()
+        .any(|start| text.starts_with(start));
+    text.contains('.') && !text.contains("..") && !text.contains(['~', '^', '@']) && !version && !remote
 }

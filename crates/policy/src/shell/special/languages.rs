@@ -139,7 +139,8 @@ pub(super) fn awk(words: &[Word]) -> Option<Effect> {
         };
     }
     let (text, files) = words.get(at..)?.split_first()?;
-    if !text.known || !is_plain_awk(&text.text) || files.iter().any(|word| word.splits) {
+    // A wildcard stands for a name that somebody gave a file.
+    if !text.known || text.glob || !is_plain_awk(&text.text) || files.iter().any(|word| word.splits) {
         return None;
     }
     // `name=value` among the files sets a variable, and does no harm as the name of a file.

@@ -87,7 +87,7 @@ pub(super) fn special(words: &[Word]) -> Option<Effect> {
         "ps" if rest.iter().enumerate().any(|(at, word)| {
             let letters = word.text.bytes().all(|byte| byte.is_ascii_alphabetic());
             let value = at > 0 && ["-o", "-u", "-U", "-C"].contains(&rest[at - 1].text.as_str());
-            letters && !value && word.text.contains('e') && (at == 0 || word.text.len() < 4)
+            letters && !value && word.text.contains('e')
         }) =>
         {
             Some(Effect::Guessed(Act::UnknownOption, "`ps` may show the environment of processes".to_owned()))

@@ -189,6 +189,65 @@ const STEERING_NAMES: &[&str] = &[
     "AS",
     "AWKPATH",
     "CC",
+    "RUSTFMT",
+    "HOST_CC",
+    "TARGET_CC",
+    "HOST_CXX",
+    "TARGET_CXX",
+    "RANLIB",
+    "PROTOC",
+    "CMAKE",
+    "NASM",
+    "PYO3_PYTHON",
+    "SYSROOT",
+    "GOCACHEPROG",
+    "GOAUTH",
+    "GCCGO",
+    "FC",
+    "LEX",
+    "YACC",
+    "INSTALL",
+    "HOSTCC",
+    "HOSTCXX",
+    "CROSS_COMPILE",
+    "RM",
+    "MV",
+    "CP",
+    "CYPRESS_RUN_BINARY",
+    "PRISMA_QUERY_ENGINE_LIBRARY",
+    "PRISMA_SCHEMA_ENGINE_BINARY",
+    "PRISMA_QUERY_ENGINE_BINARY",
+    "PW_TEST_REPORTER",
+    "YARN_RC_FILENAME",
+    "FLASK_APP",
+    "UVICORN_APP_DIR",
+    "PIPENV_PIPFILE",
+    "RAKEOPT",
+    "BAZEL_REAL",
+    "DirectoryBuildPropsPath",
+    "DirectoryBuildTargetsPath",
+    "CustomBeforeMicrosoftCommonTargets",
+    "CustomAfterMicrosoftCommonTargets",
+    "MSBuildSDKsPath",
+    "COREPACK_NPM_REGISTRY",
+    "YARN_NPM_REGISTRY_SERVER",
+    "PRISMA_ENGINES_MIRROR",
+    "PLAYWRIGHT_DOWNLOAD_HOST",
+    "TURBO_API",
+    "TURBO_TOKEN",
+    "NX_CLOUD_API",
+    "MVNW_REPOURL",
+    "HEX_MIRROR",
+    "BAZELISK_BASE_URL",
+    "SCCACHE_ENDPOINT",
+    "OutDir",
+    "DESTDIR",
+    "GOTMPDIR",
+    "GOCOVERDIR",
+    "GORACE",
+    "SSLKEYLOGFILE",
+    "GOTESTSUM_JSONFILE",
+    "GCOV_PREFIX",
     "CDPATH",
     "DIRSTACK",
     "CPP",
@@ -340,7 +399,14 @@ pub(super) fn steers(name: &str, value: &str) -> bool {
     if ["RUSTFLAGS", "RUSTDOCFLAGS"].contains(&name) && are_lints(value) {
         return false;
     }
-    STEERING_NAMES.contains(&name)
+    // A makefile's variables are commands of its own, and a value may be one.
+    let loud = name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
+    (loud && !value.starts_with("$(git rev-parse") && (value.contains("$(") || value.contains('`')))
+        || STEERING_NAMES.contains(&name)
+        || name.starts_with("CC_")
+        || name.starts_with("CXX_")
+        || name.starts_with("AR_")
+        || name.starts_with("pnpm_config_")
         || STEERING.iter().any(|start| name.starts_with(start))
         || STEERING_ENDS.iter().any(|end| name.ends_with(end))
         || name.ends_with("_proxy")

@@ -63,6 +63,7 @@ impl Filling {
                 let word = self.current();
                 let bare = word.text.is_empty() && !word.quoted;
                 word.found = None;
+                word.firm.get_or_insert(word.text.len());
                 let named = unknown.kind <= Kind::Name;
                 let before = word.as_pattern().map(|before| before.trim_end_matches('*')).filter(|_| named);
                 word.pattern = before.map(|before| format!("{before}*").into());
@@ -86,6 +87,7 @@ impl Filling {
                     true => Rc::clone(files),
                     false => files.iter().map(|files| Word { parted: true, ..files.clone() }).collect(),
                 });
+                word.firm.get_or_insert(word.text.len());
                 (word.known, word.kind, word.pattern) = (false, Kind::Any, None);
                 word.splits |= !quoted;
                 word.substituted = true;
@@ -153,6 +155,10 @@ impl Filling {
         };
         let broken = misplaced || mixed || touches(word, text);
         word.kind = if broken { Kind::Any } else { before.max(more) };
+        if !value.known {
+            let firm = value.firm.unwrap_or_default().min(text.len());
+            word.firm.get_or_insert(word.text.len() + firm);
+        }
         word.known &= value.known && !broken;
         word.pattern = pattern.filter(|_| !word.known && !broken && word.kind <= Kind::Name).map(Into::into);
         word.text.push_str(text);

@@ -152,6 +152,9 @@ impl Judge<'_> {
                 matches!(below, Below::Named(names) if !names.iter().any(|name| could_be_secret(name)));
             let Ok(located) = self.roots.locate(&text, cwd, self.links) else { return verdict };
             for directory in &located.reached {
+                if let Some(link) = self.link_out(directory, access) {
+                    verdict = verdict.strictest(self.through_link(&link, whole));
+                }
                 let private = self.roots.holds_private(directory);
                 // A name alone doesn't tell a file of the system's from others.
                 let own =
@@ -184,6 +187,12 @@ impl Judge<'_> {
         let mut verdict =
             self.reading(Named { text: &text, shown: &directory.text, cwd }, wider, By::Command, whole);
         verdict = self.throughout(&text, cwd, Access::Write).into_iter().fold(verdict, Verdict::strictest);
+        if access == Access::Write
+            && let Ok(located) = self.roots.locate(&text, cwd, self.links)
+            && let Some(link) = located.reached.iter().find_map(|directory| self.link_out(directory, access))
+        {
+            verdict = verdict.strictest(self.through_link(&link, whole));
+        }
         // Below a directory that lies in the workspace there is no git directory, and no settings of an agent.
         let deep = *below != Below::All
             && self.roots.locate(&text, cwd, self.links).is_ok_and(|located| {
@@ -199,6 +208,13 @@ impl Judge<'_> {
             verdict = verdict.strictest(self.settle(Act::GlobPath, whole, &detail));
         }
         verdict
+    }
+}
+
+impl Judge<'_> {
+    fn through_link(&self, link: &std::path::Path, whole: Option<Hit<'_>>) -> Verdict {
+        let detail = format!("the link {} among the files leads elsewhere", quoted(&link.to_string_lossy()));
+        self.settle(Act::GlobPath, whole, &detail)
     }
 }
 

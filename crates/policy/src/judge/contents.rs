@@ -6,7 +6,7 @@ use std::{
 
 use super::{Hit, Judge};
 use crate::{
-    path::{Access, Located},
+    path::{Access, Located, Place},
     rule::{Rule, Subject},
     shell::Word,
     verdict::Decision,
@@ -101,6 +101,41 @@ impl<'a> Judge<'a> {
             }
         }
         true
+    }
+
+    /// A link below the directory that leads to something protected or, where it would be written through, out of the agent's
+    /// directories. No more than a bounded number of names is looked at.
+    pub(super) fn link_out(&self, directory: &Path, access: Access) -> Option<PathBuf> {
+        if !self.links.has_links() {
+            return None;
+        }
+        let mut todo = vec![directory.to_owned()];
+        while let Some(directory) = todo.pop() {
+            let names = self.links.names(&directory, MAX_NAMES).unwrap_or_default();
+            self.contents.parted.set(self.contents.parted.get() + names.len());
+            if self.contents.parted.get() > MAX_PARTED {
+                return None;
+            }
+            for name in names {
+                let path = directory.join(&name);
+                if self.links.target(&path).is_none() {
+                    let made = name.to_str().is_some_and(|name| MADE.contains(&name) || name == ".git");
+                    if !made && self.links.is_directory(&path) {
+                        todo.push(path);
+                    }
+                    continue;
+                }
+                let Ok(located) = self.roots.locate(path.to_str()?, &directory, self.links) else {
+                    return Some(path);
+                };
+                let standing = located.standing(access, &self.roots);
+                let elsewhere = access != Access::Read && standing.place == Place::Elsewhere;
+                if standing.protection.is_some() || elsewhere {
+                    return Some(path);
+                }
+            }
+        }
+        None
     }
 
     /// The strictest rule with wildcards that restricts a file somewhere below the directory. What can't be looked through

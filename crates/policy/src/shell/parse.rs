@@ -129,30 +129,28 @@ fn inner_documents_are_plain(word: &str) -> bool {
     while let Some(at) = rest.find("<<") {
         let signs = rest[at..].bytes().take_while(|byte| *byte == b'<').count();
         rest = &rest[at + signs..];
-        match signs {
-            2 => {
-                let name = rest.strip_prefix('-').unwrap_or(rest);
-                let name = name.strip_prefix([' ', '\t']).unwrap_or(name);
-                let Some(end) = plain_tag(name) else { return false };
-                // In a substitution bash ends a document where a line begins with its end and closes it too; and within
-                // back quotes lines are joined before anything else.
-                let tag: String = name[..end].chars().filter(|c| !matches!(c, '\'' | '"' | '\\')).collect();
-                let closes = |line: &str| {
-                    let after = line.trim_start_matches('\t').strip_prefix(tag.as_str());
-                    after.is_some_and(|after| !after.is_empty() && after.contains(')'))
-                };
-                if name.lines().skip(1).any(closes) || name.contains("\\\n") {
-                    return false;
-                }
-                if !(name.len() == end
-                    || name[end..].starts_with(TAG_ENDS)
-                    || name[end..].starts_with(['`', '"', '}', ']']))
-                {
-                    return false;
-                }
-            }
-            // Three are a here-string; more no shell takes.
-            _ => {}
+        // Three are a here-string; more no shell takes.
+        if signs != 2 {
+            continue;
+        }
+        let name = rest.strip_prefix('-').unwrap_or(rest);
+        let name = name.strip_prefix([' ', '\t']).unwrap_or(name);
+        let Some(end) = plain_tag(name) else { return false };
+        // In a substitution bash ends a document where a line begins with its end and closes it too; and within
+        // back quotes lines are joined before anything else.
+        let tag: String = name[..end].chars().filter(|c| !matches!(c, '\'' | '"' | '\\')).collect();
+        let closes = |line: &str| {
+            let after = line.trim_start_matches('\t').strip_prefix(tag.as_str());
+            after.is_some_and(|after| !after.is_empty() && after.contains(')'))
+        };
+        if name.lines().skip(1).any(closes) || name.contains("\\\n") {
+            return false;
+        }
+        if !(name.len() == end
+            || name[end..].starts_with(TAG_ENDS)
+            || name[end..].starts_with(['`', '"', '}', ']']))
+        {
+            return false;
         }
     }
     true

@@ -443,3 +443,63 @@ fn names_with_blanks_are_asked_where_they_are_taken_apart() {
         }
     }
 }
+
+#[test]
+fn s5_what_lies_in_a_directory_that_is_copied_is_looked_at() {
+    use Decision::{Allow, Ask, Deny};
+    let (_dir, surroundings) = world();
+    let ws = &surroundings.workspace;
+    for file in [
+        "plain/a.rs",
+        "hooks/.git/hooks/pre-commit",
+        "settings/.claude/settings.json",
+        "tasks/.vscode/tasks.json",
+    ] {
+        let path = ws.join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "").unwrap();
+    }
+    for (command, least) in [
+        ("cp -r plain/. .", Allow),
+        ("cp -r hooks/. .", Ask),
+        ("cp -a hooks/. ./", Ask),
+        ("cp -rT hooks .", Ask),
+        ("cp -r settings/. .", Ask),
+        ("cp -r tasks/. .", Ask),
+    ] {
+        let decision = judge_in(&surroundings, "", command);
+        assert!(
+            if least == Allow { decision == Allow } else { decision >= least },
+            "{command}: {decision:?}"
+        );
+    }
+    assert_eq!(judge_in(&surroundings, "", "cp -r hooks/. ."), Deny);
+}
+
+#[test]
+fn s5_links_among_found_files_are_followed_and_odd_names_taken_apart() {
+    use Decision::{Allow, Ask};
+    let (_dir, surroundings) = world();
+    let ws = &surroundings.workspace;
+    let home = surroundings.home.as_ref().unwrap();
+    for file in ["plain/a.log", "plain/a.txt", "linked/a.log", "keys/a.txt", "odd/.\\./b.log"] {
+        let path = ws.join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "").unwrap();
+    }
+    fs::write(home.join("notes.log"), "").unwrap();
+    symlink(home.join("notes.log"), ws.join("linked/notes.log")).unwrap();
+    symlink(home.join(".ssh/id_rsa"), ws.join("keys/x.txt")).unwrap();
+    for (command, allowed) in [
+        ("find plain -name '*.log' -exec truncate -s 0 {} +", true),
+        ("find linked -name '*.log' -exec truncate -s 0 {} +", false),
+        ("find plain -name '*.txt' -exec cat {} +", true),
+        ("find keys -name '*.txt' -exec cat {} +", false),
+        ("for f in $(find keys -name '*.txt'); do cat $f; done", false),
+        ("find plain -name '*.log' | xargs rm", true),
+        ("find odd -name '*.log' | xargs rm", false),
+    ] {
+        let decision = judge_in(&surroundings, "", command);
+        assert!(if allowed { decision == Allow } else { decision >= Ask }, "{command}: {decision:?}");
+    }
+}

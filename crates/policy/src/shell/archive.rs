@@ -84,6 +84,18 @@ pub(super) fn unpacked(words: &[Word]) -> Option<Effect> {
         return (!files.iter().any(option)).then(|| known(Act::Inspect, reads.collect()));
     }
     let Effect::Known(mut used) = by_table(words) else { return None };
+    // By an ending that few use, or in capital letters, a name comes of it that isn't foreseen here.
+    let odd = |word: &Word| {
+        let lower = word.text.to_lowercase();
+        let ending =
+            ["-gz", "-z", "_z", ".z", ".gz", ".bz", ".bz2", ".lz", ".lz4", ".xz", ".zst", ".lzma", ".tbz"];
+        ending.iter().any(|ending| lower.ends_with(ending))
+            && !ENDINGS.iter().chain(&[".tbz", ".tgz"]).any(|ending| word.text.ends_with(ending))
+    };
+    if let Some((_, word)) = used.paths.iter().find(|(_, word)| odd(word)) {
+        let problem = format!("what comes of {} isn't foreseen", crate::text::quoted(&word.text));
+        return Some(Effect::Guessed(Act::UnknownOption, problem));
+    }
     let made: Vec<(Access, Word)> = used
         .paths
         .iter()

@@ -98,7 +98,7 @@ pub(super) fn is_plain_flags(flags: &str) -> bool {
 
 /// Whether a filter of jq or yq may read the environment or other files. A field of that name is a field.
 pub(super) fn reaches_out_of_filter(filter: &str) -> bool {
-    let filled_in = ["env(", "envsubst", "$env"].iter().any(|name| filter.contains(name));
+    let filled_in = ["env(", "envsubst", "$env", "eval("].iter().any(|name| filter.contains(name));
     let named = ["env", "import", "include", "load"].iter().any(|name| {
         filter.match_indices(name).any(|(at, _)| {
             let part = |c: char| c.is_ascii_alphanumeric() || c == '_';

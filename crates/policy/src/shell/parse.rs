@@ -143,7 +143,7 @@ fn inner_documents_are_plain(word: &str) -> bool {
             let after = line.trim_start_matches('\t').strip_prefix(tag.as_str());
             after.is_some_and(|after| !after.is_empty() && after.contains(')'))
         };
-        if name.lines().skip(1).any(closes) || name.contains("\\\n") {
+        if name.lines().skip(1).any(closes) || (word.contains('`') && name.contains("\\\n")) {
             return false;
         }
         if !(name.len() == end

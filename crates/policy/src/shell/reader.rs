@@ -392,6 +392,7 @@ impl<'a> Reader<'a> {
                         _ => &word.text,
                     };
                     text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
+                        && !text.contains("..")
                         && reaching(&word.text).is_none()
                 };
                 if let Some(word) = operands.iter().find(|word| !plain(word)) {

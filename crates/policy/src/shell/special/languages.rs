@@ -139,6 +139,10 @@ pub(super) fn awk(words: &[Word]) -> Option<Effect> {
         };
     }
     let (text, files) = words.get(at..)?.split_first()?;
+    // gawk reaches other machines by names of files.
+    if files.iter().any(|word| word.text.starts_with("/inet")) {
+        return None;
+    }
     // A wildcard stands for a name that somebody gave a file.
     if !text.known || text.glob || !is_plain_awk(&text.text) || files.iter().any(|word| word.splits) {
         return None;
@@ -154,6 +158,7 @@ pub(super) fn sed(words: &[Word]) -> Option<Effect> {
     let mut scripts: Vec<&Word> = Vec::new();
     let mut files = Vec::new();
     let mut in_place = false;
+    let mut suffix = String::new();
     let mut words = words.iter().peekable();
     let mut given = false;
     while let Some(word) = words.next() {
@@ -174,6 +179,7 @@ pub(super) fn sed(words: &[Word]) -> Option<Effect> {
             ) =>
             {
                 in_place = true;
+                suffix = text.trim_start_matches("-i").trim_start_matches("--in-place=").to_owned();
             }
             "-e" | "--expression" => {
                 scripts.push(words.next()?);
@@ -201,6 +207,11 @@ pub(super) fn sed(words: &[Word]) -> Option<Effect> {
     let (act, access) =
         if in_place { (Act::WriteInside, Access::Write) } else { (Act::Inspect, Access::Read) };
     let reads = files.iter().map(|word| (Access::Read, word.clone()));
-    let paths = files.iter().map(|word| (access, word.clone())).chain(reads).collect();
+    let mut paths: Vec<_> = files.iter().map(|word| (access, word.clone())).chain(reads).collect();
+    // The copy beside each file may have a name that counts.
+    if !suffix.is_empty() {
+        let copies = files.iter().map(|word| Word { text: format!("{}{suffix}", word.text), ..word.clone() });
+        paths.extend(copies.map(|word| (Access::Write, word)));
+    }
     Some(known(act, paths))
 }

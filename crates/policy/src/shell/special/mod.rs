@@ -15,7 +15,7 @@ use self::{
 use super::{
     archive::{copy_blocks, split, tar, unpacked, unzip, zip},
     fetch::fetch,
-    grammar::{Effect, Use, read},
+    grammar::{Effect, Use, reaching, read},
     reader::filled,
     script::Word,
     trace::found,
@@ -117,6 +117,9 @@ pub(super) fn special(words: &[Word]) -> Option<Effect> {
                 Act::UnknownOption,
                 "`set` changes how the shell reads what follows".to_owned(),
             ))
+        }
+        "nx" | "turbo" | "lerna" if rest.iter().any(|word| reaching(&word.text).is_some()) => {
+            Some(Effect::Guessed(Act::Publish, format!("`{name}` may do more than build")))
         }
         "gunzip" | "gzip" | "xz" | "bzip2" | "zstd" => unpacked(words),
         "zip" => zip(rest),

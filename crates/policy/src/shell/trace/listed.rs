@@ -79,7 +79,7 @@ pub(super) fn listed(words: &[Word]) -> Option<Vec<Word>> {
             });
             Some(directories.chain(here()).collect()).filter(|_| plain)
         }
-        "grep" | "egrep" | "fgrep" if cluster_has('l', "efABCmdD") && !has_start("--label") => {
+        "grep" | "egrep" | "fgrep" if cluster_has('l', "efABCmdD") && !has_start("--la") => {
             let named: Vec<Word> = operands().skip(1).map(whole).collect();
             Some(if named.is_empty() { here() } else { named })
         }

@@ -28,31 +28,21 @@ pub struct Replay<'p> {
 }
 
 impl Replay<'_> {
-    /// The screen at the last moment that was told.
-    #[must_use]
-    pub fn screen(&self) -> Snapshot {
-        self.terminal.snapshot()
-    }
-
-    /// The last observation at or before this time, and the screen that it is about; `None` if there was nothing yet.
+    /// What was seen at this time, and the screen that it was seen on; `None` if nothing had been drawn yet.
     ///
     /// # Errors
     ///
     /// When the recording can't be read up to there.
     pub fn at(mut self, time: Duration) -> Result<Option<(Observation, Snapshot)>, CastError> {
-        let mut found = None;
+        let mut drawn = false;
         while let Some(event) = self.recording.next().transpose()? {
             if event.time > time {
                 break;
             }
-            if self.play(&event.kind) {
-                found = Some(());
-            }
+            drawn |= self.play(&event.kind);
         }
-        Ok(found.map(|()| {
-            let screen = self.terminal.snapshot();
-            (self.profile.observe(&screen), screen)
-        }))
+        let screen = self.terminal.snapshot();
+        Ok(drawn.then(|| (self.profile.observe(&screen), screen)))
     }
 
     /// Whether that changed the screen.

@@ -231,9 +231,11 @@ fn profile(agent: &str, directory: &Path) -> anyhow::Result<Profile> {
     let mut text = String::new();
     let file =
         std::fs::File::open(directory.join(agent)).with_context(|| format!("{shown} cannot be read"))?;
-    file.take(MAX_PROFILE_BYTES)
-        .read_to_string(&mut text)
-        .with_context(|| format!("{shown} cannot be read"))?;
+    let mut file = file.take(MAX_PROFILE_BYTES + 1);
+    file.read_to_string(&mut text).with_context(|| format!("{shown} cannot be read"))?;
+    if text.len() as u64 > MAX_PROFILE_BYTES {
+        return Err(UsageError(format!("{shown} has more than {MAX_PROFILE_BYTES} bytes")).into());
+    }
     Ok(Profile::parse(&text, &shown)?)
 }
 

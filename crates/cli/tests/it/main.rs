@@ -17,6 +17,7 @@ mod hook_settings;
 mod output;
 mod policy;
 mod reference;
+mod replay;
 mod run;
 mod support;
 mod task;

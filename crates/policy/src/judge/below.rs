@@ -213,7 +213,10 @@ impl Judge<'_> {
 
 impl Judge<'_> {
     fn through_link(&self, link: &std::path::Path, whole: Option<Hit<'_>>) -> Verdict {
-        let detail = format!("the link {} among the files leads elsewhere", quoted(&link.to_string_lossy()));
+        let detail = format!(
+            "{} among the files is a link that leads elsewhere, or can't be looked through",
+            quoted(&link.to_string_lossy())
+        );
         self.settle(Act::GlobPath, whole, &detail)
     }
 }

@@ -44,6 +44,8 @@ pub(super) struct Contents<'a> {
     looked_at: Cell<usize>,
     /// How many names were looked at where commands take them apart.
     parted: Cell<usize>,
+    /// How many names were looked at for links.
+    linked: Cell<usize>,
 }
 
 impl<'a> Judge<'a> {
@@ -104,17 +106,23 @@ impl<'a> Judge<'a> {
     }
 
     /// A link below the directory that leads to something protected or, where it would be written through, out of the agent's
-    /// directories. No more than a bounded number of names is looked at.
+    /// directories. What can't be looked through counts as holding one, and is named in its place.
     pub(super) fn link_out(&self, directory: &Path, access: Access) -> Option<PathBuf> {
         if !self.links.has_links() {
             return None;
         }
         let mut todo = vec![directory.to_owned()];
         while let Some(directory) = todo.pop() {
-            let names = self.links.names(&directory, MAX_NAMES).unwrap_or_default();
-            self.contents.parted.set(self.contents.parted.get() + names.len());
-            if self.contents.parted.get() > MAX_PARTED {
-                return None;
+            let Some(names) = self.links.names(&directory, MAX_NAMES) else {
+                // Nothing is there yet, or more than is looked at.
+                if self.links.is_directory(&directory) {
+                    return Some(directory);
+                }
+                continue;
+            };
+            self.contents.linked.set(self.contents.linked.get() + names.len());
+            if self.contents.linked.get() > MAX_PARTED {
+                return Some(directory);
             }
             for name in names {
                 let path = directory.join(&name);
@@ -125,9 +133,8 @@ impl<'a> Judge<'a> {
                     }
                     continue;
                 }
-                let Ok(located) = self.roots.locate(path.to_str()?, &directory, self.links) else {
-                    return Some(path);
-                };
+                let located = path.to_str().map(|text| self.roots.locate(text, &directory, self.links));
+                let Some(Ok(located)) = located else { return Some(path) };
                 let standing = located.standing(access, &self.roots);
                 let elsewhere = access != Access::Read && standing.place == Place::Elsewhere;
                 if standing.protection.is_some() || elsewhere {

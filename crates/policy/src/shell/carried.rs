@@ -99,6 +99,9 @@ fn is_command_of_git(key: &str) -> bool {
         || NAMES.iter().any(|name| key.ends_with(&format!(".{name}")))
 }
 
+/// The most scripts of one command that are looked at; one more says that there are too many.
+pub(super) const MAX_TEXTS: usize = 64;
+
 /// What the command was given to run.
 pub(super) fn carried(command: &Command) -> Carried {
     let words = &command.words;
@@ -133,12 +136,13 @@ pub(super) fn carried(command: &Command) -> Carried {
             let recipes = lines.filter_map(|line| {
                 line.strip_prefix('\t').or_else(|| line.split_once(';').map(|(_, recipe)| recipe))
             });
+            let recipes = recipes.take(MAX_TEXTS + 1);
             found.texts.extend(recipes.map(|recipe| recipe.trim_start_matches(['@', '-', '+']).to_owned()));
         }
         "parallel" => {
             let mut parts = words[1..].split(|word| word.text.starts_with(":::"));
             let command = parts.next().unwrap_or_default();
-            let inputs: Vec<&Word> = parts.flatten().collect();
+            let inputs: Vec<&Word> = parts.flatten().take(MAX_TEXTS + 1).collect();
             // Its options stand before the command, some with a value.
             let starts = (0..command.len()).filter(|at| !command[*at].text.starts_with('-')).take(3);
             for start in starts {

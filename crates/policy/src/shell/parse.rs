@@ -78,6 +78,9 @@ fn padded(text: &str) -> Result<Cow<'_, str>, Unparsed> {
 /// Whether every here-document's end is named by a plain word. In a substitution the tokenizer takes a second blank for the
 /// word, and in a word that is filled in what is within; it would then take commands for a document.
 fn documents_are_plain(tokens: &[Token], text: &str) -> bool {
+    if !text.contains("<<") {
+        return true;
+    }
     let mut tokens = tokens.iter();
     let mut chars = text.char_indices().enumerate();
     while let Some(token) = tokens.next() {
@@ -108,6 +111,7 @@ fn documents_are_plain(tokens: &[Token], text: &str) -> bool {
                 }
             }
             Token::Operator(..) => {}
+            Token::Word(word, _) if !word.contains("<<") => {}
             Token::Word(word, _) => {
                 // In a calculation they shift.
                 let others = word.replace("$((", "").replace("<<(", "");

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, cell::OnceCell};
 
 use super::{
-    carried::carried,
+    carried::{MAX_TEXTS, carried},
     danger::{SCRIPTED, hidden_texts},
     forms::forms,
     lex::lex,
@@ -128,7 +128,10 @@ pub(crate) fn everything_that_might_run(script: &Script) -> Option<Vec<Candidate
         if let Some(words) = carried.from.and_then(|from| command.words.get(from..)) {
             passed_on(words, 0, top, &mut found)?;
         }
-        for script in carried.texts.iter().take(MAX_WRAPPED) {
+        if carried.texts.len() > MAX_TEXTS {
+            return None;
+        }
+        for script in &carried.texts {
             text(script, top, 1, &mut found)?;
         }
         if !command.opaque {

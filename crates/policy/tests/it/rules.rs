@@ -400,6 +400,32 @@ fn patterns_for_other_tools() {
 }
 
 #[test]
+fn code_in_place_is_let_pass_only_by_a_rule_that_names_its_interpreter() {
+    let decision = |rule: &str| {
+        let text = format!("version = 1\nallow = ['{rule}']");
+        let policies = Policies::new([Policy::parse(&text, "p", Layer::User).unwrap()]).unwrap();
+        bash(&policies, "python3 -c 'print(1)'").decision
+    };
+    assert_eq!(decision("Bash"), Decision::Ask);
+    assert_eq!(decision("Bash(*)"), Decision::Ask);
+    assert_eq!(decision("Bash(python3:*)"), Decision::Allow);
+}
+
+#[test]
+fn more_than_can_be_looked_at_is_not_let_pass() {
+    let policies = Policies::new([Policy::parse(
+        "version = 1\nallow = ['Bash(parallel:*)']\ndeny = ['Bash(frob:*)']",
+        "p",
+        Layer::User,
+    )
+    .unwrap()])
+    .unwrap();
+    let many = (0..7000).map(|n| format!(" {n}")).collect::<String>();
+    let verdict = bash(&policies, &format!("parallel {{}} :::{many} 'frob x'"));
+    assert_eq!(verdict.decision, Decision::Deny, "{verdict:?}");
+}
+
+#[test]
 fn s3_s7_a_program_that_is_allowed_may_not_run_what_is_denied() {
     let text = r#"
         version = 1

@@ -26,6 +26,17 @@ fn the_standard_preset_decides_by_tool_and_place() {
     check("Read", file(".envoy.yaml"), Allow);
     check("Read", file(".git/config"), Allow);
     check("Read", file("/proc/self/environ"), Ask);
+    for secret in [
+        "id_deploy",
+        "service-account.json",
+        "auth.p8",
+        "/home/dev/.config/hcloud/cli.toml",
+        "/etc/krb5.keytab",
+    ] {
+        check("Read", file(secret), Deny);
+    }
+    check("Read", file("id_map.rs"), Allow);
+    check("Write", file("/home/dev/work/shop/.MISSIOND/policy.toml"), Deny);
     check("Read", file("/home/dev/.ssh/id_rsa"), Deny);
     check("Read", file("/home/dev/.ssh/id_rsa.pub"), Deny);
     check("Read", file("keys/id_ed25519.pub"), Allow);

@@ -85,9 +85,9 @@ const TOKENS: &[Token] = &[
     token("AGE-SECRET-KEY-", is_upper, 40, "age-key"),
 ];
 
-/// The short options that take a secret: of which programs, with which word before it, and whether the secret is the next
-/// word, must touch the option, or may do either.
-const SHORT: &[(&[&str], Option<&str>, u8, Touches)] = &[
+/// The short options that take a secret: of which programs, with which word before it, and whether the secret must touch the
+/// option; else it may be the next word too.
+const SHORT: &[(&[&str], Option<&str>, u8, bool)] = &[
     (
         &[
             "mysql",
@@ -102,23 +102,16 @@ const SHORT: &[(&[&str], Option<&str>, u8, Touches)] = &[
         ],
         None,
         b'p',
-        Touches::Always,
+        true,
     ),
-    (&["sshpass", "mongo", "mongosh", "mongodump", "mongorestore"], None, b'p', Touches::Either),
-    (&["docker", "podman", "buildah", "skopeo", "helm", "oras", "az"], Some("login"), b'p', Touches::Either),
-    (&["redis-cli"], None, b'a', Touches::Either),
-    (&["curl"], None, b'b', Touches::Either),
-    (&["zip", "unzip"], None, b'P', Touches::Either),
+    (&["sshpass", "mongo", "mongosh", "mongodump", "mongorestore"], None, b'p', false),
+    (&["docker", "podman", "buildah", "skopeo", "helm", "oras", "az"], Some("login"), b'p', false),
+    (&["redis-cli"], None, b'a', false),
+    (&["curl"], None, b'b', false),
+    (&["zip", "unzip"], None, b'P', false),
 ];
 /// How far back the program is looked for that an option is of.
 const MAX_BEFORE_BYTES: usize = 256;
-
-/// Where the value of a short option stands.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Touches {
-    Always,
-    Either,
-}
 
 /// What variables, placeholders and our own markers begin with.
 const NO_VALUES: &[&str] = &["$", "<", "*", "%", "{", "…", "[redacted"];
@@ -326,7 +319,7 @@ fn short(text: &str, at: usize) -> Option<Range<usize>> {
     let (.., touches) =
         SHORT.iter().find(|(programs, needed, known, _)| *known == letter && of(programs) && has(*needed))?;
     let next = *bytes.get(at + 2)?;
-    if next.is_ascii_whitespace() && *touches == Touches::Always {
+    if next.is_ascii_whitespace() && *touches {
         return None;
     }
     let range = value(text, at + 2)?;
